@@ -1,0 +1,44 @@
+# `make demo` and `make test` need only git, make and Python 3.11: they create .venv themselves.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SEED ?= 0
+
+.PHONY: setup demo test lint test-slow test-gpu format clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, got: $$($(PYTHON) --version 2>&1). Set PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable ".[dev,supervisely]"
+	@# opencv-python needs libGL, which a bare machine lacks: the same version without its GUI serves there.
+	@$(BIN)/python -c "import cv2" 2>/dev/null || $(BIN)/python -m pip install --disable-pip-version-check --quiet \
+	  --force-reinstall --no-deps --constraint constraints.txt opencv-python-headless
+	touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/mouse-ar demo --seed $(SEED)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest -n 2 -m "not slow and not gpu"
+
+test-slow: $(STAMP)
+	$(BIN)/pytest -m "slow and not gpu" --timeout 1500
+
+test-gpu: $(STAMP)
+	$(BIN)/pytest -m gpu
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build demo

@@ -1,0 +1,1 @@
+"""Pure numerics: domain types, planning, decoding and metrics. No torch, no I/O."""

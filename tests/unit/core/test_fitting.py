@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+from mouse_ar.core.actions import Action, ActionKind, ActionSet
+from mouse_ar.core.decoding import DecodingParams, PointDecoding, StateDecoding, decode
+from mouse_ar.core.fitting import fit_decoding
+from mouse_ar.core.metrics import VideoPair, evaluate
+from mouse_ar.core.types import ActionScores, Bout, Ethogram, Interval
+
+GROOM, TWITCH = "Groom", "Twitch"
+ACTIONS = ActionSet(
+    (Action(GROOM, GROOM, ActionKind.STATE), Action(TWITCH, TWITCH, ActionKind.POINT))
+)
+Video = tuple[ActionScores, Ethogram]
+
+
+def video(
+    seed: int, *, seconds: int = 120, fps: int = 25, groom_level: float = 0.9, hum: float = 0.0
+) -> Video:
+    """Grooming at a given score level, twitches at 0.7 and false humps of height ``hum``."""
+    rng = np.random.default_rng(seed)
+    frames = seconds * fps
+    groom, twitch = np.zeros(frames), np.zeros(frames)
+    bouts, start = [], 20
+    while start < frames - 150:
+        stop = start + int(rng.integers(40, 120))
+        bouts.append(Bout(Interval(start, stop), GROOM))
+        groom[start:stop] = groom_level
+        middle = stop + 25
+        bouts.append(Bout(Interval(middle, middle + 5), TWITCH))
+        twitch[middle : middle + 5] = 0.7
+        twitch[stop + 50 : stop + 55] = hum
+        start = stop + 80
+    noisy = np.clip(np.stack([groom, twitch], 1) + rng.normal(0, 0.02, (frames, 2)), 0, 0.95)
+    scores_TK = np.concatenate([np.clip(1 - noisy.sum(1, keepdims=True), 0, 1), noisy], axis=1)
+    scores = ActionScores(scores_TK.astype(np.float32), ACTIONS.classes, fps)
+    return scores, Ethogram(frames, fps, tuple(bouts))
+
+
+def bout_f1(videos: list[Video], params: DecodingParams, action: str) -> float:
+    pairs = {
+        str(i): VideoPair(decode(scores, actions=ACTIONS, params=params), truth)
+        for i, (scores, truth) in enumerate(videos)
+    }
+    f1 = evaluate(pairs, actions=ACTIONS).pooled[action].bouts.f1
+    assert f1 is not None
+    return f1
+
+
+def test_a_model_whose_scores_run_low_gets_a_lower_threshold() -> None:
+    low = [video(seed, groom_level=0.45) for seed in range(3)]
+    fitted = fit_decoding(low, actions=ACTIONS)
+    params = fitted.params[GROOM]
+    assert isinstance(params, StateDecoding)
+    assert 0.1 < params.on_threshold < 0.45
+    report = {fit.action: fit for fit in fitted.report}
+    assert report[GROOM].fitted
+    assert report[GROOM].f1_before == 0
+    assert report[GROOM].f1_after == 1
+    assert bout_f1([video(99, groom_level=0.45)], fitted.params, GROOM) == 1
+
+
+def test_false_humps_raise_the_point_threshold_between_them_and_the_events() -> None:
+    fitted = fit_decoding([video(seed, hum=0.4) for seed in range(3)], actions=ACTIONS)
+    params = fitted.params[TWITCH]
+    assert isinstance(params, PointDecoding)
+    assert max(params.threshold, params.prominence) > 0.35
+    assert params.threshold < 0.7
+    assert bout_f1([video(99, hum=0.4)], fitted.params, TWITCH) == 1
+
+
+def test_the_reported_f1_is_what_decode_and_evaluate_give() -> None:
+    videos = [video(seed, hum=0.65) for seed in range(2)]
+    ignored = [[Interval(0, 500)], []]
+    fitted = fit_decoding(videos, actions=ACTIONS, ignored=ignored)
+    for params, when in ((DecodingParams.defaults(ACTIONS), "before"), (fitted.params, "after")):
+        pairs = {
+            str(i): VideoPair(decode(s, actions=ACTIONS, params=params), truth, ignored[i])
+            for i, (s, truth) in enumerate(videos)
+        }
+        result = evaluate(pairs, actions=ACTIONS)
+        for fit in fitted.report:
+            assert getattr(fit, f"f1_{when}") == result.pooled[fit.action].bouts.f1
+
+
+def test_few_bouts_keep_the_defaults_and_say_so() -> None:
+    low = [video(0, groom_level=0.45, seconds=30)]
+    fitted = fit_decoding(low, actions=ACTIONS)
+    assert fitted.params == DecodingParams.defaults(ACTIONS)
+    assert not any(fit.fitted for fit in fitted.report)
+    assert "at least 10 are needed" in fitted.report[0].reason
+    assert fit_decoding(low, actions=ACTIONS, min_bouts=1).report[0].fitted
+
+
+def test_defaults_that_do_as_well_as_any_are_kept() -> None:
+    fitted = fit_decoding([video(seed) for seed in range(3)], actions=ACTIONS)
+    assert fitted.params == DecodingParams.defaults(ACTIONS)
+    assert "nothing does better" in fitted.report[0].reason
+    own = DecodingParams.defaults(ACTIONS).with_override("Groom.on_threshold", 0.66)
+    kept = fit_decoding([video(0)], actions=ACTIONS, defaults=own, min_bouts=100)
+    assert kept.params == own
+
+
+def test_one_false_event_more_or_less_is_no_reason_to_leave_the_defaults() -> None:
+    (scores, truth), *others = [video(seed) for seed in range(3)]
+    spoilt_TK = scores.scores_TK.copy()
+    spoilt_TK[5:10, 2] = 0.4
+    spoilt = (ActionScores(spoilt_TK, ACTIONS.classes, 25), truth)
+    fitted = fit_decoding([spoilt, *others], actions=ACTIONS)
+    twitch = fitted.report[1]
+    assert twitch.f1_before is not None
+    assert twitch.f1_before < 1
+    assert fitted.params == DecodingParams.defaults(ACTIONS)
+
+
+def test_among_equal_bout_scores_the_frames_decide() -> None:
+    videos = []
+    for seed in range(3):
+        scores, truth = video(seed)
+        groom = np.zeros(truth.num_frames)
+        for bout in truth.of(GROOM):
+            start, stop = bout.interval.start, bout.interval.stop
+            groom[start:stop] = 0.35  # shoulders over the whole bout ...
+            inset = (stop - start) // 5
+            groom[start + inset : stop - inset] = 0.6  # ... that the default thresholds cut off
+        spread_TK = scores.scores_TK.copy()
+        spread_TK[:, 1] = groom
+        videos.append((ActionScores(spread_TK, ACTIONS.classes, 25), truth))
+    params = fit_decoding(videos, actions=ACTIONS).params[GROOM]
+    assert isinstance(params, StateDecoding)
+    assert params.off_threshold <= 0.3
+
+
+def test_ignored_intervals_do_not_shape_the_fit() -> None:
+    scores, truth = video(0)
+    spoilt_TK = scores.scores_TK.copy()
+    spoilt_TK[:1500] = np.random.default_rng(0).dirichlet(np.ones(3), 1500)
+    spoilt = (ActionScores(spoilt_TK, ACTIONS.classes, 25), truth)
+    fitted = fit_decoding([spoilt], actions=ACTIONS, ignored=[[Interval(0, 1500)]], min_bouts=5)
+    assert [fit.f1_after for fit in fitted.report] == [1, 1]
+
+
+def test_no_videos_keep_the_defaults() -> None:
+    fitted = fit_decoding([], actions=ACTIONS)
+    assert fitted.params == DecodingParams.defaults(ACTIONS)
+    assert fitted.report[0].f1_before is None
+
+
+def test_the_result_is_json() -> None:
+    fitted = fit_decoding([video(0)], actions=ACTIONS)
+    data = json.loads(json.dumps(fitted.to_dict(), allow_nan=False))
+    assert DecodingParams.from_dict(data["params"]) == fitted.params
+    assert data["report"][0]["action"] == GROOM
+
+
+def test_scores_and_truth_must_agree_in_length() -> None:
+    scores, truth = video(0)
+    with pytest.raises(ValueError, match="must describe the same video"):
+        fit_decoding([(scores, truth.crop(Interval(0, 100)))], actions=ACTIONS)
+
+
+def test_an_hour_of_video_takes_seconds() -> None:
+    hour = [video(seed, seconds=600, hum=0.4, groom_level=0.6) for seed in range(6)]
+    begin = time.process_time()
+    fit_decoding(hour, actions=ACTIONS)
+    assert time.process_time() - begin < 15  # about 2 s on an idle core

@@ -1,0 +1,149 @@
+"""The chain from window scores to bouts, with the one set of default parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from mouse_ar.core.actions import Action, ActionKind, ActionSet
+from mouse_ar.core.aggregation import aggregate
+from mouse_ar.core.decoding import DecodingParams, decode
+from mouse_ar.core.metrics import Evaluation, VideoPair, evaluate
+from mouse_ar.core.types import ActionScores, Bout, ClipSpec, Ethogram, Interval
+from mouse_ar.core.windows import action_masks, class_targets, plan_windows
+
+GROOM, TWITCH = "Groom", "Twitch"
+ACTIONS = ActionSet(
+    (Action(GROOM, GROOM, ActionKind.STATE), Action(TWITCH, TWITCH, ActionKind.POINT))
+)
+PARAMS = DecodingParams.defaults(ACTIONS)
+
+
+def perfect(truth: Ethogram, *, spec: ClipSpec, divisor: int) -> ActionScores:
+    stride = spec.window_frames // divisor
+    windows = plan_windows(truth.num_frames, spec=spec, stride_frames=stride)
+    masks_TK = action_masks(truth, actions=ACTIONS)
+    targets = np.stack([class_targets(w, masks_TK) for w in windows])
+    return aggregate(
+        windows, targets, num_frames=truth.num_frames, classes=ACTIONS.classes, fps=truth.fps
+    )
+
+
+def score(truths: list[Ethogram], *, spec: ClipSpec, divisor: int) -> Evaluation:
+    videos = {
+        str(i): VideoPair(
+            decode(perfect(truth, spec=spec, divisor=divisor), actions=ACTIONS, params=PARAMS),
+            truth,
+        )
+        for i, truth in enumerate(truths)
+    }
+    return evaluate(videos, actions=ACTIONS)
+
+
+def draw(rng: np.random.Generator, action: str, *, spec: ClipSpec, fps: int) -> Ethogram:
+    """A video with an event at its very start, one at its very end and random ones between."""
+
+    def length() -> int:
+        if action == TWITCH:
+            return int(rng.integers(3, 11))
+        return int(fps * (rng.uniform(1, 2) if rng.random() < 0.5 else rng.uniform(2, 20)))
+
+    # windows cannot tell events apart that lie closer than half a window
+    least = max(spec.window_frames // 2 + 4, int((0.5 if action == TWITCH else 1.5) * fps))
+    bouts, end = [], 0
+    for _ in range(20 if action == TWITCH else 6):
+        bouts.append(Interval(end, end + length()))
+        end = bouts[-1].stop + least + int(rng.exponential(fps))
+    bouts.append(Interval(end, end + length()))
+    frames = bouts[-1].stop
+    return Ethogram(frames, fps, tuple(Bout(b, action) for b in bouts))
+
+
+@pytest.mark.parametrize("divisor", [4, 8])
+@pytest.mark.parametrize("fps", [25, 60, 120])
+@pytest.mark.parametrize("sampling_rate", [1, 2])
+@pytest.mark.parametrize("action", [GROOM, TWITCH])
+def test_a_perfect_classifier_gives_perfect_bouts(
+    action: str, sampling_rate: int, fps: int, divisor: int
+) -> None:
+    spec = ClipSpec(sampling_rate=sampling_rate)
+    rng = np.random.default_rng([fps, sampling_rate, divisor])
+    truths = [draw(rng, action, spec=spec, fps=fps) for _ in range(3)]
+    result = score(truths, spec=spec, divisor=divisor)
+    bouts = result.pooled[action].bouts
+    assert bouts.precision is not None
+    assert bouts.recall is not None
+    assert bouts.precision >= 0.98
+    assert bouts.recall >= 0.98
+    other = TWITCH if action == GROOM else GROOM
+    assert result.pooled[other].predicted_count == 0
+
+
+@pytest.mark.parametrize("sampling_rate", [1, 2])
+def test_durations_of_a_perfect_classifier_are_unbiased(sampling_rate: int) -> None:
+    spec = ClipSpec(sampling_rate=sampling_rate)
+    rng = np.random.default_rng(5)
+    for action in (GROOM, TWITCH):
+        truths = [draw(rng, action, spec=spec, fps=25) for _ in range(3)]
+        result = score(truths, spec=spec, divisor=8).pooled[action]
+        assert result.predicted_seconds == pytest.approx(result.true_seconds, rel=0.03)
+
+
+@pytest.mark.parametrize("gap", [0, 1, 5])
+def test_a_twitch_that_touches_grooming_leaves_both(gap: int) -> None:
+    truth = Ethogram(
+        400,
+        25,
+        (
+            Bout(Interval(100, 200), GROOM),
+            Bout(Interval(200 + gap, 206 + gap), TWITCH),
+            Bout(Interval(300, 303), TWITCH),
+        ),
+    )
+    result = score([truth], spec=ClipSpec(), divisor=8)
+    assert result.macro_bout_f1 == 1.0
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5, 20, 40, 60])
+def test_short_videos_keep_their_twitch(frames: int) -> None:
+    middle = frames // 2
+    stop = min(frames, middle + 3)
+    truth = Ethogram(frames, 25, (Bout(Interval(middle, stop), TWITCH),))
+    result = score([truth], spec=ClipSpec(), divisor=8)
+    assert result.pooled[TWITCH].bouts.f1 == 1.0
+
+
+NOISES: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
+    "dirichlet": lambda rng, n: rng.dirichlet(np.ones(3), n),
+    "softmax": lambda rng, n: np.exp(z := rng.normal(size=(n, 3))) / np.exp(z).sum(1)[:, None],
+    "uniform": lambda rng, n: rng.random((n, 3)),
+}
+
+
+@pytest.mark.parametrize("noise", list(NOISES))
+@pytest.mark.parametrize(("sampling_rate", "fps"), [(1, 25), (2, 25), (2, 120)])
+@pytest.mark.parametrize("divisor", [4, 8])
+def test_white_noise_gives_less_than_one_event_in_ten_minutes(
+    noise: str, sampling_rate: int, fps: int, divisor: int
+) -> None:
+    spec = ClipSpec(sampling_rate=sampling_rate)
+    frames = 20 * 60 * fps // (1 if fps < 100 else 2)
+    windows = plan_windows(frames, spec=spec, stride_frames=max(1, spec.window_frames // divisor))
+    rng = np.random.default_rng([fps, sampling_rate, divisor])
+    scores = aggregate(
+        windows,
+        NOISES[noise](rng, len(windows)),
+        num_frames=frames,
+        classes=ACTIONS.classes,
+        fps=fps,
+    )
+    found = decode(scores, actions=ACTIONS, params=PARAMS)
+    assert len(found.bouts) < frames / fps / 600
+
+
+def test_white_noise_per_frame_gives_nothing() -> None:
+    scores_TK = np.random.default_rng(0).dirichlet(np.ones(3), 15000).astype(np.float32)
+    scores = ActionScores(scores_TK, ACTIONS.classes, 25)
+    assert decode(scores, actions=ACTIONS, params=PARAMS).bouts == ()

@@ -1,0 +1,1 @@
+"""Reading, probing, cutting and drawing video."""

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import pickle
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numbered_video import damage, number_of, truncate, write_sound, write_without_frames
+
+from mouse_ar.video.probe import VideoError, probe
+from mouse_ar.video.reader import iter_frames
+
+
+def test_counts_frames_and_tells_their_times(make_video):
+    meta = probe(make_video("plain.mp4"))
+    assert (meta.codec, meta.pixel_format) == ("h264", "yuv420p")
+    assert (meta.width, meta.height, meta.rotation) == (160, 120, 0)
+    assert meta.num_frames == 40
+    np.testing.assert_allclose(meta.timestamps_seconds, np.arange(40) / 25, atol=1e-4)
+    assert meta.timestamps_seconds.dtype == np.float64
+    assert meta.fps == pytest.approx(25)
+    assert meta.duration_seconds == pytest.approx(1.6)
+    assert not meta.is_vfr
+    assert not meta.is_damaged
+    assert meta.warnings == ()
+
+
+KINDS = {
+    "spaces and ü.mp4": {},
+    "b.mkv": {},
+    "h264_in_avi_has_times_in_decoding_order.avi": {},
+    "mjpeg.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
+    "old.avi": {"codec": "mpeg4"},
+    "windows.wmv": {"codec": "wmv2"},
+    "broadcast.ts": {},
+    "444.mp4": {"pix_fmt": "yuv444p"},
+    "odd.mp4": {"pix_fmt": "yuv444p", "size": (161, 121)},
+    "odd.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p", "size": (161, 121)},
+    "gray.mkv": {"codec": "ffv1", "pix_fmt": "gray"},
+    "10bit.mp4": {"pix_fmt": "yuv420p10le"},
+    "one.mp4": {"num_frames": 1},
+    "open_groups.mkv": {"codec": "mpeg2video"},
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_file_has_all_frames_in_order(make_video, name):
+    options = KINDS[name]
+    path = make_video(name, **options)
+    meta = probe(path)
+    assert meta.num_frames == options.get("num_frames", 40)
+    assert (meta.width, meta.height) == options.get("size", (160, 120))
+    assert np.all(np.diff(meta.timestamps_seconds) > 0)
+    frames = list(iter_frames(path))
+    assert [number_of(frame) for _, frame in frames] == list(range(meta.num_frames))
+    assert frames[0][1].shape == (meta.height, meta.width, 3)
+
+
+def test_times_out_of_order_are_replaced_and_reported(make_video):
+    meta = probe(make_video("x.avi"))
+    assert any("constant 25 frames per second" in w for w in meta.warnings)
+    assert not meta.is_damaged
+    np.testing.assert_allclose(meta.timestamps_seconds, np.arange(40) / 25)
+
+
+def test_variable_rate_keeps_its_times_and_start(make_video):
+    ticks = [500 + 40 * i + (15 if i % 3 else 0) for i in range(40)]
+    meta = probe(make_video("vfr.mp4", ticks=ticks))
+    np.testing.assert_allclose(meta.timestamps_seconds, np.array(ticks) / 1000, atol=1e-4)
+    assert meta.is_vfr
+    assert meta.fps == pytest.approx(39 / (meta.timestamps_seconds[-1] - 0.5))
+
+
+def test_rounding_of_times_is_no_variable_rate(make_video):
+    ticks = [round(i * 1000 / 30) for i in range(40)]  # 33, 34, 33 ms
+    meta = probe(make_video("ms.mkv", ticks=ticks))
+    assert not meta.is_vfr
+    assert meta.fps == pytest.approx(30, rel=1e-3)
+
+
+def test_one_lost_frame_makes_the_rate_variable(make_video):
+    ticks = [40 * i + (40 if i > 20 else 0) for i in range(40)]
+    assert probe(make_video("gap.mp4", ticks=ticks)).is_vfr
+
+
+@pytest.mark.parametrize(("degrees", "size"), [(90, (120, 160)), (180, (160, 120))])
+def test_rotation_is_applied(make_video, degrees, size):
+    path = make_video("turned.mp4", rotation=degrees)
+    meta = probe(path)
+    assert meta.rotation == degrees
+    assert (meta.width, meta.height) == size
+    upright = next(iter_frames(make_video("upright.mp4")))[1]
+    turned = next(iter_frames(path))[1]
+    np.testing.assert_array_equal(turned, np.rot90(upright, degrees // 90))
+
+
+def test_portrait_phone_video_turns_clockwise(make_video):
+    """The matrix that phones write maps (x, y) to (-y, x): the right side goes down."""
+    path = make_video("phone.mp4")
+    upright = next(iter_frames(path))[1]
+    data = bytearray(path.read_bytes())
+    matrix = data.index(b"tkhd") + 4 + 40  # version 0 of the track header (ISO 14496-12)
+    one = 1 << 16
+    struct.pack_into(">9i", data, matrix, 0, one, 0, -one, 0, 0, 120 * one, 0, 1 << 30)
+    path.write_bytes(data)
+    assert probe(path).rotation == 270
+    np.testing.assert_array_equal(next(iter_frames(path))[1], np.rot90(upright, -1))
+
+
+TRUNCATED = {
+    "index_first.mp4": {"options": {"movflags": "+faststart"}},
+    "matroska.mkv": {},
+    "mjpeg.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
+    "mpeg4.avi": {"codec": "mpeg4"},
+}
+
+
+@pytest.mark.parametrize("name", TRUNCATED)
+def test_cut_off_file_works_up_to_the_damage_and_says_so(make_video, name):
+    path = make_video(name, num_frames=80, **TRUNCATED[name])
+    truncate(path, 0.6)
+    meta = probe(path)
+    assert 10 < meta.num_frames < 80
+    assert meta.is_damaged
+    assert any(f"only {meta.num_frames} frames" in w for w in meta.warnings)
+    # Of reordered frames one at the cut may be missing, but each has its own true time.
+    numbers = [number_of(frame) for _, frame in iter_frames(path)]
+    np.testing.assert_allclose(meta.timestamps_seconds, np.array(numbers) / 25, atol=2e-3)
+
+
+def test_cut_off_transport_stream_holds_what_is_there(make_video):
+    """Such a stream announces no length, so nothing can be known to be missing."""
+    path = make_video("x.ts", num_frames=80)
+    truncate(path, 0.6)
+    assert 20 < len(list(iter_frames(path))) == probe(path).num_frames < 80
+
+
+def test_zeros_at_the_end_are_found_though_packets_are_listed(make_video):
+    path = make_video("disk_full.mp4", num_frames=80, options={"movflags": "+faststart"})
+    damage(path, start=0.6, num_bytes=10**6)
+    meta = probe(path)
+    assert 20 < meta.num_frames < 80
+    assert any("80 frames are announced" in w for w in meta.warnings)
+    assert len(list(iter_frames(path))) == meta.num_frames
+
+
+def test_unfinished_recording_is_an_error_with_advice(make_video):
+    path = make_video("crashed.mp4")
+    truncate(path, 0.9)
+    with pytest.raises(VideoError, match=r"crashed\.mp4: .*index is missing.*repair"):
+        probe(path)
+
+
+def test_unusable_files_are_named_with_their_cause(tmp_path):
+    empty, text, sound = tmp_path / "empty.mp4", tmp_path / "text.mp4", tmp_path / "sound.m4a"
+    nothing = tmp_path / "nothing.avi"
+    empty.touch()
+    text.write_text("time,behaviour\n" * 100)
+    write_sound(sound)
+    write_without_frames(nothing)
+    causes = {
+        tmp_path / "missing.mp4": "does not exist",
+        tmp_path: "folder",
+        empty: r"empty \(0 bytes\)",
+        text: "cannot be opened as a video",
+        sound: r"no video stream \(streams found: audio\)",
+        nothing: "not a single frame",
+    }
+    for path, cause in causes.items():
+        with pytest.raises(VideoError, match=cause) as caught:
+            probe(path)
+        assert str(path) in str(caught.value)
+        assert caught.value.path == path
+
+
+def test_error_survives_the_way_out_of_a_worker_process():
+    error = pickle.loads(pickle.dumps(VideoError(Path("a.mp4"), "broken.")))
+    assert str(error) == "a.mp4: broken."

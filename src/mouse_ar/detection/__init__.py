@@ -1,0 +1,1 @@
+"""Where the mouse is: detectors, tracks and their cache."""

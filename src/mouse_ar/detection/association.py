@@ -1,0 +1,127 @@
+"""Which detection of each frame is the mouse: the cheapest path through all candidates.
+
+Dynamic programming (Viterbi) over the whole video instead of frame-by-frame greed: a second
+animal, a reflection or a hand for a few frames costs two jumps, so the path does not follow it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mouse_ar.core.types import Box
+from mouse_ar.detection.protocol import Detection
+
+__all__ = ["AssociationConfig", "associate"]
+
+# Scores below this are treated as this: log(0) would forbid a frame.
+_LEAST_SCORE = 1e-3
+
+
+@dataclass(frozen=True)
+class AssociationConfig:
+    """Costs of a path, in nats; the cost of a candidate is ``-log(score)``.
+
+    Args:
+        missing: cost of a frame without detection. A candidate whose score is below
+            ``exp(-missing)`` is taken only if it fits well with its neighbours.
+        move: cost of moving by one body size (the square root of the box's area) within
+            ``move_seconds``; grows linearly up to ``jump``.
+        move_seconds: time in which a mouse moves by about one body size.
+        jump: most that a move can cost: a track may start again elsewhere.
+        resize: cost of a change of the area by a factor of e.
+        start: cost of the first detection of a track: lone weak detections are no track.
+    """
+
+    missing: float = 2.0
+    move: float = 1.0
+    move_seconds: float = 0.2
+    jump: float = 8.0
+    resize: float = 1.0
+    start: float = 4.0
+
+    def __post_init__(self) -> None:
+        for name in ("missing", "move", "move_seconds", "jump", "resize", "start"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"AssociationConfig.{name} must be finite and >= 0, got {value}.")
+        if self.move_seconds == 0:
+            raise ValueError("AssociationConfig.move_seconds must be > 0, got 0.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A state of a path: what it saw last and when, and the cost of the best path to it.
+
+    Nodes point backwards only, so paths that lose are freed while the video runs.
+    """
+
+    cost: float
+    last: Box | None
+    last_step: int
+    detection: Detection | None
+    previous: _Node | None
+
+
+def associate(
+    candidates: Iterable[Sequence[Detection]],
+    *,
+    step_seconds: float,
+    config: AssociationConfig | None = None,
+) -> list[Detection | None]:
+    """The mouse's detection in each step, None where it was not seen.
+
+    Args:
+        candidates: detections of each step (a step is a frame that was looked at); read once.
+        step_seconds: time between two steps.
+        config: costs.
+    """
+    config = config or AssociationConfig()
+    frontier = [_Node(cost=0.0, last=None, last_step=-1, detection=None, previous=None)]
+    for step, detections in enumerate(candidates):
+        best = min(frontier, key=_cost)
+        # Missing keeps the last box of the cheapest path: one such state is enough.
+        missing = _Node(best.cost + config.missing, best.last, best.last_step, None, best)
+        following = [missing]
+        for detection in detections:
+            cost, previous = min(
+                (
+                    (n.cost + _transition(n, detection.box, step, step_seconds, config), n)
+                    for n in frontier
+                ),
+                key=lambda pair: pair[0],
+            )
+            cost -= math.log(max(detection.score, _LEAST_SCORE))
+            following.append(_Node(cost, detection.box, step, detection, previous))
+        frontier = following
+    return _trace(min(frontier, key=_cost))
+
+
+def _cost(node: _Node) -> float:
+    return node.cost
+
+
+def _transition(
+    node: _Node, box: Box, step: int, step_seconds: float, config: AssociationConfig
+) -> float:
+    """Cost of seeing the mouse in ``box`` after a path."""
+    if node.last is None:
+        return config.start
+    size = math.sqrt(math.sqrt(node.last.area * box.area))
+    (x0, y0), (x1, y1) = node.last.center, box.center
+    bodies = math.hypot(x1 - x0, y1 - y0) / size
+    # Detections jitter by a part of the body however short the step: one tenth is free.
+    reach = max(1.0, (step - node.last_step) * step_seconds / config.move_seconds)
+    moved = config.move * max(0.0, bodies - 0.1) / reach
+    resized = config.resize * abs(math.log(box.area / node.last.area)) / reach
+    return min(config.jump, moved + resized)
+
+
+def _trace(node: _Node) -> list[Detection | None]:
+    """The detections along a path, in order."""
+    path: list[Detection | None] = []
+    while node.previous is not None:
+        path.append(node.detection)
+        node = node.previous
+    return path[::-1]

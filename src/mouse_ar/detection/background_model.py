@@ -1,0 +1,245 @@
+"""Learns the empty arena from frames sampled over a video.
+
+The temporal median is the arena wherever the animal is absent most of the time. Where it rests
+longer, the median holds the animal, and every frame in which it is elsewhere shows a "ghost": a
+region that differs from the median although nothing is there. Object and ghost are told apart by
+their outline: an object has edges in the frame along it, a ghost has them in the background.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mouse_ar.detection.segmentation import Blob, difference, find_blobs, match_light
+from mouse_ar.detection.still_animal import still_background
+
+__all__ = ["BackgroundModel", "FitConfig", "fit_background"]
+
+Image = NDArray[Any]  # uint8; OpenCV's stubs know no element type
+Mask = NDArray[Any]
+
+_MAD_TO_SIGMA = 1.4826
+_GHOST_ROUNDS = 3
+# Outline in the background this much stronger than in the frame: a ghost; the inverse: an object.
+_GHOST_RATIO = 1.25
+_ROWS_AT_ONCE = 64
+# In a clip shorter than this the animal is taken to have stayed in its place.
+_CLIP_SECONDS = 3.0
+_STILL_CONFIDENCE = 0.5
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """What counts as foreground.
+
+    Args:
+        min_contrast: least difference from the background in grey levels (0..255).
+        noise_factor: least difference in standard deviations of a pixel's own noise.
+        min_area: smallest animal as a share of the image area.
+        max_area: largest animal as a share of the image area.
+    """
+
+    min_contrast: float = 18.0
+    noise_factor: float = 5.0
+    min_area: float = 0.0005
+    max_area: float = 0.35
+
+    def __post_init__(self) -> None:
+        if not 0 < self.min_contrast < 255 or self.noise_factor <= 0:
+            raise ValueError(
+                "FitConfig needs 0 < min_contrast < 255 and noise_factor > 0, "
+                f"got {self.min_contrast}, {self.noise_factor}."
+            )
+        if not 0 < self.min_area < self.max_area <= 1:
+            raise ValueError(
+                "FitConfig needs 0 < min_area < max_area <= 1, "
+                f"got {self.min_area}, {self.max_area}."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class BackgroundModel:
+    """The empty arena and what differs enough from it.
+
+    Args:
+        image_HWC: background, uint8 RGB.
+        threshold_HW: difference from which a pixel is foreground, uint8; 255 = never.
+        area_px: usual area of the animal; None when nothing ever moved.
+        confidence: trust in the model, 0..1: lower where the animal never left its place, so
+            that it was told from the arena by brightness alone.
+    """
+
+    image_HWC: Image
+    threshold_HW: Image
+    area_px: float | None
+    confidence: float
+
+    def blobs(self, frame_HWC: Image, *, config: FitConfig, max_blobs: int) -> list[Blob]:
+        """Foreground regions of a frame of the model's size, largest first."""
+        return find_blobs(
+            frame_HWC,
+            background_HWC=self.image_HWC,
+            threshold_HW=self.threshold_HW,
+            min_area_px=config.min_area * self.threshold_HW.size,
+            max_blobs=max_blobs,
+        )
+
+    def difference(self, frame_HWC: Image) -> Image:
+        """Difference of a frame from the background under the frame's light: uint8 (H, W)."""
+        lit_HWC = match_light(self.image_HWC, frame_HWC=frame_HWC)
+        return difference(frame_HWC, background_HWC=lit_HWC)
+
+
+def fit_background(
+    samples_NHWC: Image, *, config: FitConfig, span_seconds: float = math.inf
+) -> BackgroundModel:
+    """Background, noise and usual size of the animal from sampled frames (N, H, W, 3) RGB.
+
+    Args:
+        samples_NHWC: the frames, in any order.
+        config: what counts as foreground.
+        span_seconds: time they are spread over: within a few seconds an animal hardly leaves its
+            place, and the median then holds it.
+
+    Raises:
+        ValueError: when there is no frame.
+    """
+    if samples_NHWC.ndim != 4 or len(samples_NHWC) == 0:
+        raise ValueError(
+            f"A background needs at least one frame (N, H, W, 3), got {samples_NHWC.shape}."
+        )
+    median_HWC = _median(samples_NHWC)
+    model = _with_noise(samples_NHWC, median_HWC, config=config)
+    for _ in range(_GHOST_ROUNDS):
+        repaired_HWC = _without_ghosts(samples_NHWC, model, config=config)
+        if repaired_HWC is None:
+            break
+        model = _with_noise(samples_NHWC, repaired_HWC, config=config)
+    if span_seconds >= _CLIP_SECONDS and _objects_seen(samples_NHWC, model, config=config):
+        return model
+    still = still_background(
+        samples_NHWC,
+        median_HWC=median_HWC,
+        min_contrast=config.min_contrast,
+        area_range_px=(
+            config.min_area * median_HWC[..., 0].size,
+            config.max_area * median_HWC[..., 0].size,
+        ),
+    )
+    if still is None:
+        return model
+    return BackgroundModel(*still, confidence=_STILL_CONFIDENCE)
+
+
+def _objects_seen(samples_NHWC: Image, model: BackgroundModel, *, config: FitConfig) -> bool:
+    """Whether most frames show a whole object before the background, not bits of a still one."""
+    background_HW = _outline(model.image_HWC)
+    objects = 0
+    for frame_HWC in samples_NHWC:
+        blobs = model.blobs(frame_HWC, config=config, max_blobs=1)
+        if blobs:
+            frame_HW = _outline(frame_HWC)
+            ratio = _outline_ratio(blobs[0], frame_HW=frame_HW, background_HW=background_HW)
+            objects += ratio < 1 / _GHOST_RATIO
+    return objects > 0.5 * len(samples_NHWC)
+
+
+def _median(samples_NHWC: Image) -> Image:
+    """Temporal median, a few rows at a time: numpy copies what it sorts."""
+    height = samples_NHWC.shape[1]
+    return np.concatenate(
+        [
+            np.median(samples_NHWC[:, row : row + _ROWS_AT_ONCE], axis=0).astype(np.uint8)
+            for row in range(0, height, _ROWS_AT_ONCE)
+        ]
+    )
+
+
+def _with_noise(samples_NHWC: Image, image_HWC: Image, *, config: FitConfig) -> BackgroundModel:
+    """Thresholds from each pixel's own noise in the frames where no animal covers it."""
+    blank = np.zeros(image_HWC.shape[:2], dtype=np.uint8)
+    model = BackgroundModel(image_HWC=image_HWC, threshold_HW=blank, area_px=None, confidence=1.0)
+    diffs_NHW = np.stack([model.difference(frame_HWC) for frame_HWC in samples_NHWC])
+    typical = _MAD_TO_SIGMA * float(np.median(diffs_NHW[:, ::4, ::4]))
+    coarse = np.full(image_HWC.shape[:2], max(config.min_contrast, config.noise_factor * typical))
+    model = replace(model, threshold_HW=_as_image(coarse))
+    areas = []
+    square_HW = np.zeros(image_HWC.shape[:2], dtype=np.float32)
+    count_HW = np.zeros_like(square_HW)
+    for frame_HWC, diff_HW in zip(samples_NHWC, diffs_NHW, strict=True):
+        quiet_HW = np.ones_like(square_HW)
+        blobs = model.blobs(frame_HWC, config=config, max_blobs=4)
+        for blob in blobs:
+            quiet_HW[_widened(blob, shape=quiet_HW.shape) > 0] = 0
+        if blobs:
+            areas.append(blobs[0].area_px)
+        square_HW += quiet_HW * diff_HW.astype(np.float32) ** 2
+        count_HW += quiet_HW
+    sigma_HW = cv2.blur(np.sqrt(square_HW / np.maximum(count_HW, 1)), (5, 5))
+    threshold_HW = np.maximum(coarse, config.noise_factor * sigma_HW)
+    return replace(
+        model,
+        threshold_HW=_as_image(threshold_HW),
+        area_px=float(np.median(areas)) if areas else None,
+    )
+
+
+def _widened(blob: Blob, *, shape: tuple[int, ...]) -> Mask:
+    """A blob in the whole image, with the blurred rim that belongs to it."""
+    mask_HW: Mask = np.zeros(shape, dtype=np.uint8)
+    mask_HW[blob.window] = blob.mask_HW
+    return np.asarray(cv2.dilate(mask_HW, np.ones((7, 7), np.uint8)))
+
+
+def _as_image(values_HW: NDArray[np.floating]) -> Image:
+    """Grey levels as uint8, 254 at most: 255 means "never"."""
+    return np.asarray(np.clip(values_HW, 0, 254), dtype=np.uint8)
+
+
+def _outline(image_HWC: Image) -> Image:
+    """Strength of edges: uint8 (H, W)."""
+    gray_HW = cv2.cvtColor(image_HWC, cv2.COLOR_RGB2GRAY)
+    return np.asarray(cv2.morphologyEx(gray_HW, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)))
+
+
+def _outline_ratio(blob: Blob, *, frame_HW: Image, background_HW: Image) -> float:
+    """Edges along a blob's outline in the background relative to those in the frame."""
+    kernel = np.ones((5, 5), np.uint8)
+    padded = cv2.copyMakeBorder(blob.mask_HW, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    band = cv2.subtract(padded, cv2.erode(padded, kernel))[1:-1, 1:-1] > 0
+    return float(
+        (background_HW[blob.window][band].mean() + 1) / (frame_HW[blob.window][band].mean() + 1)
+    )
+
+
+def _without_ghosts(
+    samples_NHWC: Image, model: BackgroundModel, *, config: FitConfig
+) -> Image | None:
+    """The background with a resting animal taken out of it, or None when there is none in it."""
+    background_HW = _outline(model.image_HWC)
+    ghosts_NHW = np.zeros(samples_NHWC.shape[:3], dtype=bool)
+    votes_HW = np.zeros(background_HW.shape, dtype=np.int32)
+    for ghost_HW, frame_HWC in zip(ghosts_NHW, samples_NHWC, strict=True):
+        frame_HW = _outline(frame_HWC)
+        for blob in model.blobs(frame_HWC, config=config, max_blobs=4):
+            ratio = _outline_ratio(blob, frame_HW=frame_HW, background_HW=background_HW)
+            inside_HW = _widened(blob, shape=ghost_HW.shape) > 0
+            if ratio > _GHOST_RATIO:
+                ghost_HW |= inside_HW
+                votes_HW += inside_HW
+            elif ratio < 1 / _GHOST_RATIO:
+                votes_HW -= inside_HW
+    rows, columns = np.nonzero((votes_HW > 0) & (ghosts_NHW.sum(axis=0) >= 2))
+    if len(rows) < config.min_area * background_HW.size:
+        return None
+    values_NPC = samples_NHWC[:, rows, columns].astype(np.float32)
+    values_NPC[~ghosts_NHW[:, rows, columns]] = np.nan
+    repaired_HWC = model.image_HWC.copy()
+    repaired_HWC[rows, columns] = np.nanmedian(values_NPC, axis=0).astype(np.uint8)
+    return repaired_HWC

@@ -1,0 +1,180 @@
+"""From a difference image to animals: blobs, and the body inside a blob.
+
+Everything works on downscaled frames; sizes are pixels of those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mouse_ar.core.types import Box
+
+__all__ = ["Blob", "as_mask", "body_box", "difference", "find_blobs", "match_light"]
+
+Image = NDArray[Any]  # uint8; OpenCV's stubs know no element type
+Mask = NDArray[Any]  # 0 or 255
+
+# A pixel darker than this tells little about the gain of the light.
+_DARK = 20
+# Smoothing widens every part by about this much on each side.
+_BLUR_PX = 1.5
+# Lighting is judged on every 8th pixel in both directions.
+_GRID = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Blob:
+    """One connected foreground region.
+
+    Args:
+        left: left edge of the region's window in pixels.
+        top: top edge.
+        mask_HW: the region within its window, 0 or 255.
+        strength_HW: how different from the arena each pixel of the window is, float32. For an
+            animal darker than the arena it is the share of the light that is missing (a shadow
+            takes the same share everywhere, and a coat more than a shadow); for a lighter one
+            the root of the grey levels (it is shaded itself, but casts no light).
+        area_px: pixels of the region.
+        contrast: 80th percentile of the difference in the region, grey levels.
+    """
+
+    left: int
+    top: int
+    mask_HW: Mask
+    strength_HW: NDArray[np.float32]
+    area_px: int
+    contrast: float
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Rows and columns of the window in the image."""
+        height, width = self.mask_HW.shape
+        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
+
+def as_mask(flags_HW: NDArray[np.bool_]) -> Mask:
+    """Booleans as OpenCV wants them: uint8, 0 or 255."""
+    return flags_HW.view(np.uint8) * np.uint8(255)
+
+
+def match_light(background_HWC: Image, *, frame_HWC: Image) -> Image:
+    """The background under the light of a frame: one gain, the median over the image.
+
+    The median ignores the animal as long as it covers less than half of the picture. Where most
+    of the picture is black (infrared), a gain cannot be told from the animal's motion: unchanged.
+    """
+    reference = background_HWC[::_GRID, ::_GRID].astype(np.float32)
+    lit = reference > _DARK
+    if lit.mean() < 0.4:
+        return background_HWC
+    gain = float(np.median(frame_HWC[::_GRID, ::_GRID][lit] / reference[lit]))
+    if abs(gain - 1.0) < 0.01:
+        return background_HWC
+    return cv2.convertScaleAbs(background_HWC, alpha=gain)
+
+
+def difference(frame_HWC: Image, *, background_HWC: Image) -> Image:
+    """Largest absolute difference over the colour channels, lightly smoothed: uint8 (H, W)."""
+    red, green, blue = cv2.split(cv2.absdiff(frame_HWC, background_HWC))
+    return cv2.GaussianBlur(cv2.max(cv2.max(red, green), blue), (5, 5), 0)
+
+
+def find_blobs(
+    frame_HWC: Image,
+    *,
+    background_HWC: Image,
+    threshold_HW: Image,
+    min_area_px: float,
+    max_blobs: int,
+) -> list[Blob]:
+    """Regions that differ from the background by more than the threshold, largest first.
+
+    Specks are removed and cracks are closed.
+    """
+    lit_HWC = match_light(background_HWC, frame_HWC=frame_HWC)
+    diff_HW = difference(frame_HWC, background_HWC=lit_HWC)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+    mask_HW = cv2.compare(diff_HW, threshold_HW, cv2.CMP_GT)
+    opened_HW = cv2.morphologyEx(mask_HW, cv2.MORPH_OPEN, kernel)
+    # Most of the picture is empty: the costly labelling looks only where something is.
+    x, y, width, height = cv2.boundingRect(opened_HW)
+    if not width:
+        return []
+    closed = cv2.morphologyEx(
+        opened_HW[y : y + height, x : x + width], cv2.MORPH_CLOSE, kernel, iterations=2
+    )
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
+    largest = 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:max_blobs]
+    blobs = []
+    for label in largest:
+        left, top, width, height, area = (int(v) for v in stats[label])
+        if area < min_area_px:
+            break
+        inside = labels[top : top + height, left : left + width] == label
+        left, top = left + x, top + y
+        window = slice(top, top + height), slice(left, left + width)
+        diff, background = diff_HW[window], lit_HWC[window]
+        blobs.append(
+            Blob(
+                left=left,
+                top=top,
+                mask_HW=as_mask(inside),
+                strength_HW=_strength(diff, frame_HWC[window], background, inside),
+                area_px=area,
+                contrast=float(np.percentile(diff[inside], 80)),
+            )
+        )
+    return blobs
+
+
+def _strength(
+    diff_HW: Image, frame_HWC: Image, background_HWC: Image, inside_HW: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """See :attr:`Blob.strength_HW`."""
+    strength_HW: NDArray[np.float32] = diff_HW.astype(np.float32)
+    before = background_HWC[inside_HW].astype(np.int16)
+    darker = float(np.median(before - frame_HWC[inside_HW]))
+    if darker < 0.5 * float(np.median(diff_HW[inside_HW])):
+        return np.sqrt(strength_HW)
+    light_HW = cv2.blur(background_HWC.max(axis=2), (3, 3)).astype(np.float32)
+    return np.asarray(strength_HW / np.maximum(light_HW, _DARK), dtype=np.float32)
+
+
+def body_box(blob: Blob, *, core: float, thin: float) -> Box:
+    """Box around the body: without soft shadow and reflection, and without most of the tail.
+
+    Args:
+        blob: region that holds the animal.
+        core: pixels weaker than this share of the region's strength (80th percentile) are shadow
+            or reflection.
+        thin: parts thinner than this share of the body's thickness (the tail) are cut off by a
+            morphological opening; 0 keeps everything.
+    """
+    inside = blob.mask_HW > 0
+    enough = core * float(np.percentile(blob.strength_HW[inside], 80))
+    solid = as_mask(inside & (blob.strength_HW >= enough))
+    # A rim of zeros, so that the region's window does not count as inside.
+    solid = cv2.copyMakeBorder(solid, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    depth = cv2.distanceTransform(solid, cv2.DIST_L2, 3)
+    deepest = float(depth.max())
+    radius = min(deepest, thin * deepest + _BLUR_PX) if thin else 0.0
+    trunk = _largest(as_mask(depth >= radius))
+    reach = cv2.distanceTransform(255 - trunk, cv2.DIST_L2, 3)
+    body = as_mask((solid > 0) & (reach <= radius))
+    left, top, width, height = cv2.boundingRect(body)
+    left, top = blob.left + left - 1, blob.top + top - 1
+    return Box(left, top, left + width, top + height)
+
+
+def _largest(mask_HW: Mask) -> Mask:
+    """Only the largest connected region of a mask."""
+    count, labels_HW, stats, _ = cv2.connectedComponentsWithStats(mask_HW, connectivity=8)
+    if count <= 2:
+        return mask_HW
+    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    return as_mask(labels_HW == largest)

@@ -1,0 +1,163 @@
+"""One box per frame: detection in a single pass, association, interpolation, smoothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice, pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d, median_filter
+
+from mouse_ar.core.types import Box, Track
+from mouse_ar.detection.association import associate
+from mouse_ar.detection.protocol import Detection, Detector
+from mouse_ar.video.probe import VideoMeta, probe
+from mouse_ar.video.reader import iter_frames
+
+__all__ = ["fill_track", "track_video"]
+
+Floats = NDArray[np.float64]
+
+_BATCH_FRAMES = 16
+# Boxes jitter by a pixel or two from frame to frame; a mouse does not change its course within
+# this time. The filter is symmetric, so it does not lag.
+_SMOOTHING_SECONDS = 0.04
+# Single wrong boxes shorter than half of this are outvoted by their neighbours.
+_MEDIAN_SECONDS = 0.1
+# Resting: the boxes before and after a gap overlap at least this much.
+_REST_IOU = 0.3
+
+
+def track_video(
+    path: Path,
+    *,
+    detector: Detector,
+    detect_every: int = 1,
+    max_gap_seconds: float = 2.0,
+    meta: VideoMeta | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Track:
+    """The mouse's box in every frame of a video.
+
+    The video is decoded once, beside what ``detector.prepare`` reads, and no frame is kept.
+    See :func:`fill_track` for frames without detection.
+
+    Args:
+        path: the video.
+        detector: prepared here for this video.
+        detect_every: look at every n-th frame and interpolate between.
+        max_gap_seconds: longest time over which a box is interpolated or held while unseen.
+        meta: result of ``probe``, to save probing again.
+        progress: called with (frames done, frames in all).
+
+    Raises:
+        ValueError: on ``detect_every`` < 1 or a negative gap.
+        VideoError: when the video cannot be read.
+    """
+    if detect_every < 1 or max_gap_seconds < 0:
+        raise ValueError(
+            "track_video needs detect_every >= 1 and max_gap_seconds >= 0, "
+            f"got {detect_every}, {max_gap_seconds}."
+        )
+    meta = meta or probe(path)
+    detector.prepare(path, meta=meta)
+    chosen = associate(
+        _detections(path, meta=meta, detector=detector, step=detect_every, progress=progress),
+        step_seconds=detect_every / meta.fps,
+    )
+    return fill_track(
+        {step * detect_every: d.box for step, d in enumerate(chosen) if d is not None},
+        num_frames=meta.num_frames,
+        fps=meta.fps,
+        detect_every=detect_every,
+        max_gap_seconds=max_gap_seconds,
+    )
+
+
+def _detections(
+    path: Path,
+    *,
+    meta: VideoMeta,
+    detector: Detector,
+    step: int,
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[list[Detection]]:
+    """Detections of every ``step``-th frame, looked for in batches."""
+    stream = iter_frames(path, step=step, meta=meta)
+    while batch := list(islice(stream, _BATCH_FRAMES)):
+        yield from detector.detect(np.stack([frame_HWC for _, frame_HWC in batch]))
+        if progress is not None:
+            progress(min(meta.num_frames, batch[-1][0] + step), meta.num_frames)
+
+
+def fill_track(
+    seen: Mapping[int, Box],
+    *,
+    num_frames: int,
+    fps: float,
+    detect_every: int = 1,
+    max_gap_seconds: float = 2.0,
+) -> Track:
+    """A track from the boxes of single frames.
+
+    Between detections at most ``max_gap_seconds`` apart the box is interpolated. A longer gap is
+    bridged too if the mouse is found again where it was (it rested); otherwise the last box is
+    held for ``max_gap_seconds`` and the rest of the gap stays empty. After the last detection a
+    resting mouse's box is held to the end, a moving one's for ``max_gap_seconds``; before the
+    first detection likewise.
+
+    Args:
+        seen: observed boxes by frame.
+        num_frames: frames of the video.
+        fps: average frames per second.
+        detect_every: step between the frames that were looked at.
+        max_gap_seconds: see above.
+    """
+    observed = Track.from_boxes(num_frames, seen)
+    frames = np.flatnonzero(observed.observed_T)
+    if len(frames) == 0:
+        return observed
+    boxes_N4 = observed.boxes_T4[frames].astype(np.float64)
+    steady_N4 = median_filter(
+        boxes_N4, size=(_odd(_MEDIAN_SECONDS * fps / detect_every), 1), mode="nearest"
+    )
+    boxes_T4 = np.full((num_frames, 4), np.nan, dtype=np.float32)
+    max_gap = max(detect_every, round(max_gap_seconds * fps))
+    pieces = _pieces(frames, boxes_N4, max_gap=max_gap)
+    second = round(fps / detect_every) + 1
+    for number, part in enumerate(pieces):
+        start, stop = frames[part][0], min(num_frames, frames[part][-1] + 1 + max_gap)
+        if number == 0:
+            start = 0 if _rests(boxes_N4[part][:second]) else max(0, start - max_gap)
+        if number + 1 < len(pieces):
+            stop = min(stop, frames[pieces[number + 1]][0])
+        elif _rests(boxes_N4[part][-second:]):
+            stop = num_frames
+        grid = np.arange(start, stop)
+        lines_T4 = np.stack([np.interp(grid, frames[part], y) for y in steady_N4[part].T], axis=1)
+        boxes_T4[start:stop] = gaussian_filter1d(
+            lines_T4, _SMOOTHING_SECONDS * fps, axis=0, mode="nearest"
+        )
+    return Track(boxes_T4=boxes_T4, observed_T=observed.observed_T)
+
+
+def _odd(value: float) -> int:
+    """The nearest odd number of samples, at least 1."""
+    return 2 * int(value / 2) + 1
+
+
+def _pieces(frames: NDArray[np.int64], boxes_N4: Floats, *, max_gap: int) -> list[slice]:
+    """Runs of detections between which the mouse was lost."""
+    cuts = [
+        n + 1 for n in np.flatnonzero(np.diff(frames) > max_gap) if not _rests(boxes_N4[[n, n + 1]])
+    ]
+    edges = [0, *cuts, len(frames)]
+    return [slice(a, b) for a, b in pairwise(edges)]
+
+
+def _rests(boxes_N4: Floats) -> bool:
+    """Whether the first and the last box overlap as those of a mouse that stayed."""
+    first, last = (Box(*(float(v) for v in boxes_N4[n])) for n in (0, -1))
+    return first.iou(last) >= _REST_IOU

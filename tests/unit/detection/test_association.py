@@ -1,0 +1,93 @@
+"""Choosing one detection per frame."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mouse_ar.core.types import Box
+from mouse_ar.detection.association import AssociationConfig, associate
+from mouse_ar.detection.protocol import Detection
+
+
+def at(x: float, y: float = 50, *, score: float = 0.9, size: float = 20) -> Detection:
+    half = size / 2
+    return Detection(box=Box(x - half, y - half, x + half, y + half), score=score)
+
+
+def test_score_is_validated() -> None:
+    with pytest.raises(ValueError, match="score"):
+        at(10, score=1.5)
+
+
+def test_follows_a_mouse() -> None:
+    steps = [[at(10 + 2 * n)] for n in range(20)]
+    assert associate(steps, step_seconds=1 / 30) == [step[0] for step in steps]
+
+
+def test_does_not_jump_to_a_clearer_second_animal() -> None:
+    mouse = [at(10 + 2 * n, score=0.7) for n in range(30)]
+    other = [at(300 - 2 * n, score=0.95) for n in range(30)]
+    steps = [[other[n], mouse[n]] if 10 <= n < 16 else [mouse[n]] for n in range(30)]
+    assert associate(steps, step_seconds=1 / 30) == list(mouse)
+
+
+def test_skips_one_wrong_detection() -> None:
+    steps = [[at(10 + n)] for n in range(20)]
+    steps[7] = [at(400)]
+    path = associate(steps, step_seconds=1 / 30)
+    assert path[7] is None
+    assert [d for n, d in enumerate(path) if n != 7] == [
+        s[0] for n, s in enumerate(steps) if n != 7
+    ]
+
+
+def test_skips_a_sudden_change_of_size() -> None:
+    steps = [[at(50)] for _ in range(20)]
+    steps[9] = [at(50, size=200)]
+    assert associate(steps, step_seconds=1 / 30)[9] is None
+
+
+def test_follows_after_a_long_absence() -> None:
+    steps: list[list[Detection]] = [[at(20)] for _ in range(20)]
+    steps += [[] for _ in range(60)]
+    steps += [[at(400)] for _ in range(20)]
+    path = associate(steps, step_seconds=1 / 30)
+    assert [d is not None for d in path] == [bool(s) for s in steps]
+
+
+def test_a_lone_weak_detection_is_no_track() -> None:
+    steps: list[list[Detection]] = [[] for _ in range(50)]
+    steps[20] = [at(50, score=0.2)]
+    assert associate(steps, step_seconds=1 / 30) == [None] * 50
+
+
+def test_an_empty_video() -> None:
+    assert associate([], step_seconds=1 / 30) == []
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.builds(
+                at,
+                st.floats(0, 500),
+                st.floats(0, 500),
+                score=st.floats(0, 1),
+                size=st.floats(1, 100),
+            ),
+            max_size=3,
+        ),
+        max_size=12,
+    )
+)
+def test_chooses_only_among_the_candidates(steps: list[list[Detection]]) -> None:
+    path = associate(steps, step_seconds=0.1)
+    assert len(path) == len(steps)
+    assert all(d is None or d in step for d, step in zip(path, steps, strict=True))
+
+
+def test_bad_cost_is_named() -> None:
+    with pytest.raises(ValueError, match="missing"):
+        AssociationConfig(missing=-1)

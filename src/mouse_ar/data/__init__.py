@@ -1,0 +1,1 @@
+"""Local projects in Supervisely video format, and clips as tensors."""

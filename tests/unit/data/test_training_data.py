@@ -1,0 +1,81 @@
+"""Reading Training Data, our layout and the earlier apps'."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import tiny
+from mouse_ar.core.types import Interval
+from mouse_ar.data.local_project import LocalProject
+from mouse_ar.data.training_data import open_training_data
+from tiny import ACTIONS, GROOMING, TWITCH
+
+LABELS = [(GROOMING, 5, 15)]
+
+
+def project(root: Path, datasets: list[str]) -> LocalProject:
+    made = LocalProject.create(root, actions=ACTIONS)
+    for number, dataset in enumerate(datasets):
+        name = f"v{number}.mp4"
+        tiny.write_video(made.video(dataset, name).video_path, LABELS, num_frames=20, fps=12.5)
+        tiny.annotate(made, name, LABELS, dataset=dataset, num_frames=20, ignored=[Interval(0, 2)])
+    return made
+
+
+@pytest.mark.parametrize("prefix", ["", "train/"])
+def test_both_layouts_are_read(tmp_path: Path, prefix: str) -> None:
+    names = [f"{prefix}{name}" for name in ("Self-Grooming", "Head-Body_TWITCH", "idle")]
+    project(tmp_path, [*names, "val", "test", "something else"])
+
+    data = open_training_data(tmp_path, actions=ACTIONS)
+
+    assert [r.dataset for r in data.clips] == ["Head-Body_TWITCH", "Self-Grooming", "idle"]
+    assert [r.dataset for r in data.val] == ["val"]
+    assert [r.dataset for r in data.test] == ["test"]
+    record = data.clips[0]
+    assert (record.num_frames, record.fps) == (20, 12.5)
+    assert record.ethogram.bouts == tiny.bouts(LABELS)
+    assert record.ignored == (Interval(0, 2),)
+    assert not record.track.present_T.any()
+
+
+def test_nothing_to_train_on_is_told(tmp_path: Path) -> None:
+    project(tmp_path, ["test", "cohort"])
+    with pytest.raises(ValueError, match=r"holds no training clips: expected .*'idle'.*cohort"):
+        open_training_data(tmp_path, actions=ACTIONS)
+
+
+def test_no_project_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="is no Supervisely project"):
+        open_training_data(tmp_path / "nothing", actions=ACTIONS)
+
+
+def test_fingerprint_follows_the_labels(tmp_path: Path) -> None:
+    made = project(tmp_path, ["idle", "Self-Grooming"])
+    before = open_training_data(tmp_path, actions=ACTIONS).fingerprint
+    assert open_training_data(tmp_path, actions=ACTIONS).fingerprint == before
+    tiny.annotate(made, "v1.mp4", [(TWITCH, 5, 8)], dataset="Self-Grooming", num_frames=20)
+    assert open_training_data(tmp_path, actions=ACTIONS).fingerprint != before
+
+
+def test_uncertain_frames_count_for_the_fingerprint(tmp_path: Path) -> None:
+    made = project(tmp_path, ["Self-Grooming"])
+    before = open_training_data(tmp_path, actions=ACTIONS).fingerprint
+    tiny.annotate(made, "v0.mp4", LABELS, dataset="Self-Grooming", num_frames=20)
+    assert open_training_data(tmp_path, actions=ACTIONS).fingerprint != before
+
+
+def test_clips_of_a_group_have_one_source(tmp_path: Path) -> None:
+    made = LocalProject.create(tmp_path, actions=ACTIONS)
+    for name, entry in (
+        ("a.mp4", {"key": "d/a.mp4", "group": "m1"}),
+        ("b.mp4", {"key": "d/b.mp4"}),
+    ):
+        tiny.write_video(made.video("idle", name).video_path, num_frames=20)
+        tiny.annotate(
+            made, name, [], dataset="idle", num_frames=20, provenance={"fps": 10.0, "entry": entry}
+        )
+    data = open_training_data(tmp_path, actions=ACTIONS)
+    assert [record.source for record in data.clips] == ["m1", "d/b.mp4"]

@@ -1,0 +1,1 @@
+"""Preprocess, infer and evaluate: core tied to video, detection and model."""

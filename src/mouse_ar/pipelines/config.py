@@ -1,0 +1,75 @@
+"""Settings of preprocessing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mouse_ar.core.settings import build_settings
+
+__all__ = ["PreprocessConfig"]
+
+
+@dataclass(frozen=True)
+class PreprocessConfig:
+    """How an Input Project becomes Training Data.
+
+    Args:
+        min_seconds: shortest clip.
+        max_seconds: longest clip.
+        idle_ratio: idle frames per frame of state events (grooming); a larger ratio gives
+            training a pool of hard negatives.
+        idle_margin_seconds: distance of idle clips from any action.
+        test_videos: number (int) or share (float) of test videos; None = min(10, 20 %).
+        val_share: share of the videos that choose the checkpoint; none below six videos.
+        seed: drives splits and idle sampling.
+        detect_every: frames between detections; the track is interpolated.
+        short_side: limit of the clips' short side in pixels; None keeps the resolution.
+        crf: H.264 quality of the clips; 16 is near-lossless.
+    """
+
+    min_seconds: float = 2.0
+    max_seconds: float = 3.0
+    idle_ratio: float = 1.0
+    idle_margin_seconds: float = 0.5
+    test_videos: int | float | None = None
+    val_share: float = 0.1
+    seed: int = 0
+    detect_every: int = 1
+    short_side: int | None = None
+    crf: int = 16
+
+    def __post_init__(self) -> None:
+        if not 0 < self.min_seconds <= self.max_seconds:
+            raise ValueError(
+                "Clip lengths must satisfy 0 < min_seconds <= max_seconds, got "
+                f"{self.min_seconds} and {self.max_seconds}."
+            )
+        for name in ("idle_ratio", "idle_margin_seconds"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}.")
+        if self.detect_every < 1:
+            raise ValueError(f"detect_every must be at least 1, got {self.detect_every}.")
+        if self.short_side is not None and self.short_side < 64:
+            raise ValueError(f"short_side must be at least 64 px or null, got {self.short_side}.")
+        if not 0 <= self.crf <= 51:
+            raise ValueError(f"crf must be within 0..51, got {self.crf}.")
+
+    def clip_settings(self) -> dict[str, Any]:
+        """The settings that shape a video's clips; a change makes them anew."""
+        split_only = ("test_videos", "val_share")
+        return {name: value for name, value in asdict(self).items() if name not in split_only}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for YAML and provenance."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> PreprocessConfig:
+        """Build from overrides of the defaults.
+
+        Raises:
+            ValueError: on an unknown name, with the allowed ones, or a value of the wrong type.
+        """
+        return build_settings(cls, data, what="preprocess")

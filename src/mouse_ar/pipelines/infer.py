@@ -1,0 +1,244 @@
+"""Videos in, annotated project with tables and per-frame scores out; resumable per video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mouse_ar.core.decoding import decode
+from mouse_ar.core.manifest import slug
+from mouse_ar.core.types import ActionScores, Ethogram, Track
+from mouse_ar.data.annotations import REVIEWED_TAG, VideoAnnotation
+from mouse_ar.data.files import write_json
+from mouse_ar.data.local_project import LocalProject
+from mouse_ar.detection.protocol import Detector
+from mouse_ar.pipelines.inputs import InputVideo, find_videos
+from mouse_ar.pipelines.predictor import Predictor
+from mouse_ar.pipelines.results import VideoResult, load_scores, save_scores, write_tables
+from mouse_ar.pipelines.store import Store
+from mouse_ar.pipelines.tracks import Tracker
+from mouse_ar.video.overlay import write_overlay
+from mouse_ar.video.probe import VideoError, VideoMeta, probe
+
+__all__ = ["InferReport", "infer"]
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass
+class InferReport:
+    """What a run did.
+
+    Args:
+        project: the annotated project.
+        results: per video, in order of keys.
+        resumed: keys whose scores were there from an earlier run.
+        failures: cause by key.
+        warnings: what the user should know.
+    """
+
+    project: Path
+    results: list[VideoResult] = field(default_factory=list)
+    resumed: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def infer(
+    source: Path,
+    output: Path,
+    *,
+    predictor: Predictor,
+    detector: Detector,
+    detect_every: int = 1,
+    stride_frames: int | None = None,
+    batch_size: int = 16,
+    overlay: bool = False,
+    progress: Progress | None = None,
+) -> InferReport:
+    """Annotate every video of a project, a folder, or one file.
+
+    Writes below ``output``: ``project/`` (Supervisely format, confidence as tag value),
+    ``bouts.csv``, ``summary.csv``, ``scores/*.npz`` and, on request, ``overlays/*.mp4``. A second
+    run reuses the scores of videos that have not changed and decodes them again.
+
+    Args:
+        source: project, folder or video; never changed.
+        output: folder of the results.
+        predictor: the model.
+        detector: finds the mouse.
+        detect_every: frames between detections.
+        stride_frames: step between windows; a quarter of the window by default.
+        batch_size: windows per forward pass.
+        overlay: also draw boxes and bouts into copies of the videos.
+        progress: called with (what, done, total).
+
+    Raises:
+        FileNotFoundError: no videos at ``source``.
+        BusyError: another run writes to ``output``.
+        ValueError: ``output`` lies inside ``source``, so that results would become input.
+    """
+    if source.is_dir() and output.resolve().is_relative_to(source.resolve()):
+        raise ValueError(
+            f"The results {output} would lie inside the input {source}: choose another place."
+        )
+    videos = find_videos(source)
+    run = _Run(
+        output,
+        predictor=predictor,
+        detector=detector,
+        detect_every=detect_every,
+        settings={"stride_frames": stride_frames},
+        batch_size=batch_size,
+        progress=progress or (lambda what, done, total: None),
+    )
+    report = InferReport(project=output / "project")
+    with run.store.lock():
+        run.open_project()
+        for number, video in enumerate(videos):
+            try:
+                run.one(
+                    video, report, label=f"{number + 1}/{len(videos)} {video.key}", overlay=overlay
+                )
+            except (VideoError, OSError, ValueError) as error:
+                report.failures[video.key] = str(error)
+        run.store.hashes.save()
+        write_tables(output, report.results, actions=predictor.actions)
+        write_json(
+            output / "run.json",
+            {
+                "checkpoint_sha256": predictor.sha256,
+                "decoding": predictor.decoding.to_dict(),
+                "failures": report.failures,
+                "warnings": report.warnings,
+            },
+            indent=1,
+        )
+    return report
+
+
+class _Run:
+    """State of one call of :func:`infer`."""
+
+    def __init__(
+        self,
+        output: Path,
+        *,
+        predictor: Predictor,
+        detector: Detector,
+        detect_every: int,
+        settings: Mapping[str, Any],
+        batch_size: int,
+        progress: Progress,
+    ) -> None:
+        self.store = Store(output)
+        self._output, self._predictor = output, predictor
+        self._batch_size, self._progress = batch_size, progress
+        self._stride = settings["stride_frames"]
+        self._tracker = Tracker(
+            self.store.folder / "tracks", detector=detector, detect_every=detect_every
+        )
+        self._made_with = {
+            "checkpoint_sha256": predictor.sha256,
+            "detector": detector.fingerprint,
+            "detect_every": detect_every,
+            **settings,
+        }
+
+    def open_project(self) -> None:
+        """Open the project of the results, or create it; only while the lock is held."""
+        self.project = LocalProject.create(
+            self._output / "project", actions=self._predictor.actions, confidence=True
+        )
+
+    def one(self, video: InputVideo, report: InferReport, *, label: str, overlay: bool) -> None:
+        """Score, decode and write one video."""
+        meta = probe(video.path)
+        report.warnings += [f"{video.key}: {text}" for text in meta.warnings]
+        if (warning := self._predictor.fps_warning(meta)) is not None:
+            report.warnings.append(warning)
+        sha256 = self.store.hashes.sha256(video.path)
+        track = self._tracker.track(
+            meta,
+            sha256=sha256,
+            progress=lambda done, total: self._progress(f"detecting {label}", done, total),
+        )
+        scores, resumed = self._scores(video, meta, track, sha256, label)
+        if resumed:
+            report.resumed.append(video.key)
+        if not track.present_T.any():
+            report.warnings.append(f"{video.key}: no mouse was found in any frame.")
+        ethogram = decode(scores, actions=self._predictor.actions, params=self._predictor.decoding)
+        if self._is_reviewed(video):
+            report.warnings.append(
+                f"{video.key}: is marked {REVIEWED_TAG!r} in {self.project.path}, so its tags "
+                "there were left as they are."
+            )
+        else:
+            self._write(video, meta, track, ethogram, sha256)
+        report.results.append(VideoResult(video.key, ethogram, meta.timestamps_seconds))
+        if overlay:
+            self._overlay(video, meta, track, ethogram, label)
+
+    def _scores(
+        self, video: InputVideo, meta: VideoMeta, track: Track, sha256: str, label: str
+    ) -> tuple[ActionScores, bool]:
+        path = self._output / "scores" / f"{slug(video.key)}.npz"
+        header = {"video": video.key, "source_sha256": sha256, **self._made_with}
+        if path.is_file():
+            # A file that cannot be read, or belongs to another model, is made anew.
+            try:
+                scores, _, stored = load_scores(path)
+            except ValueError:
+                stored = None
+            if stored == header:
+                return scores, True
+        fresh = self._predictor.score(
+            meta,
+            track,
+            stride_frames=self._stride,
+            batch_size=self._batch_size,
+            progress=lambda done, total: self._progress(f"classifying {label}", done, total),
+        )
+        save_scores(path, fresh, timestamps_seconds=meta.timestamps_seconds, header=header)
+        # What a resumed run would read: both runs decode the same numbers.
+        return load_scores(path)[0], False
+
+    def _is_reviewed(self, video: InputVideo) -> bool:
+        """Whether a person has corrected what an earlier run predicted."""
+        target = self.project.video(video.dataset, video.name)
+        return target.ann_path.is_file() and self.project.read(target).has_video_tag(REVIEWED_TAG)
+
+    def _write(
+        self, video: InputVideo, meta: VideoMeta, track: Track, ethogram: Ethogram, sha256: str
+    ) -> None:
+        target = self.project.video(video.dataset, video.name)
+        taken = target.video_path.exists()
+        if taken and self.store.hashes.sha256(target.video_path) != sha256:
+            self.project.remove(video.dataset, video.name)
+        self.project.add_video(video.dataset, video.name, video.path)
+        annotation = VideoAnnotation(
+            num_frames=meta.num_frames,
+            width=meta.width,
+            height=meta.height,
+            bouts=ethogram.bouts,
+            track=track,
+        )
+        provenance = {"kind": "prediction", "source_sha256": sha256, "fps": meta.fps}
+        self.project.write(
+            video.dataset, video.name, annotation, provenance={**provenance, **self._made_with}
+        )
+
+    def _overlay(
+        self, video: InputVideo, meta: VideoMeta, track: Track, ethogram: Ethogram, label: str
+    ) -> None:
+        write_overlay(
+            meta.path,
+            self._output / "overlays" / f"{slug(video.key)}.mp4",
+            ethograms={"predicted": ethogram},
+            track=track,
+            colors={a.name: a.color for a in self._predictor.actions.actions},
+            progress=lambda done, total: self._progress(f"drawing {label}", done, total),
+        )

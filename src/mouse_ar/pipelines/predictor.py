@@ -1,0 +1,121 @@
+"""A trained checkpoint ready to score videos."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mouse_ar.core.actions import ActionSet
+from mouse_ar.core.decoding import DecodingParams
+from mouse_ar.core.types import ActionScores, ClipSpec, Track
+from mouse_ar.mvd import MVD, load_checkpoint
+from mouse_ar.pipelines.scoring import Progress, score_video
+from mouse_ar.video.probe import VideoMeta
+
+__all__ = ["FPS_TOLERANCE", "Predictor", "load_predictor", "pick_device"]
+
+# Beyond this relative difference the sampling rate is adapted, and the user is told.
+FPS_TOLERANCE = 0.2
+
+
+def pick_device(name: str | None = None) -> torch.device:
+    """The named device, else CUDA where there is one, else the CPU.
+
+    Raises:
+        ValueError: CUDA is asked for and not available.
+    """
+    device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"Device {name!r} asked for, but no CUDA device is available; use cpu.")
+    return device
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A model with everything that its checkpoint says about it.
+
+    Args:
+        model: in eval mode on ``device``.
+        spec: ClipSpec at the training frame rate.
+        actions: classes in model order.
+        decoding: fitted in training, possibly overridden.
+        training_fps: frame rate that ``spec`` refers to.
+        sha256: of the checkpoint file.
+    """
+
+    model: MVD
+    spec: ClipSpec
+    actions: ActionSet
+    decoding: DecodingParams
+    training_fps: float
+    sha256: str
+    device: torch.device
+
+    def score(
+        self,
+        meta: VideoMeta,
+        track: Track,
+        *,
+        stride_frames: int | None = None,
+        batch_size: int = 16,
+        progress: Progress | None = None,
+    ) -> ActionScores:
+        """Per-frame class probabilities of a video."""
+        return score_video(
+            self.model,
+            path=meta.path,
+            meta=meta,
+            track=track,
+            spec=self.spec.for_fps(meta.fps, reference_fps=self.training_fps),
+            classes=self.actions.classes,
+            device=self.device,
+            stride_frames=stride_frames,
+            batch_size=batch_size,
+            progress=progress,
+        )
+
+    def fps_warning(self, meta: VideoMeta) -> str | None:
+        """What to tell the user when a video's frame rate differs from the training videos'."""
+        ratio = meta.fps / self.training_fps
+        if abs(ratio - 1) <= FPS_TOLERANCE:
+            return None
+        rate = self.spec.for_fps(meta.fps, reference_fps=self.training_fps).sampling_rate
+        return (
+            f"{meta.path.name}: {meta.fps:.1f} fps, but the model was trained at "
+            f"{self.training_fps:.1f} fps; every {rate}. frame is sampled to span the same time."
+        )
+
+
+def load_predictor(
+    path: Path, *, device: torch.device, overrides: Mapping[str, float] | None = None
+) -> Predictor:
+    """Load a checkpoint written by training.
+
+    Args:
+        path: ``.safetensors`` file.
+        device: where the model shall run.
+        overrides: decoding values by ``action.parameter``.
+
+    Raises:
+        CheckpointError: not one of our checkpoints, with the reason.
+        ValueError: an override names an unknown action or parameter.
+    """
+    checkpoint = load_checkpoint(path, device)
+    decoding = DecodingParams.from_dict(checkpoint.decoding)
+    for key, value in (overrides or {}).items():
+        decoding = decoding.with_override(key, value, actions=checkpoint.actions)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Predictor(
+        model=checkpoint.model,
+        spec=checkpoint.spec,
+        actions=checkpoint.actions,
+        decoding=decoding,
+        training_fps=checkpoint.training_fps,
+        sha256=digest,
+        device=device,
+    )

@@ -1,0 +1,342 @@
+"""Input Project -> Training Data project, incrementally.
+
+The unit of work is one source video. The whole plan is written to the manifest before the first
+clip; each video's items are built aside and moved into place, then the video is marked done. A
+kill at any moment therefore leaves a state from which the next run goes on as planned.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mouse_ar.core.actions import ActionSet
+from mouse_ar.core.manifest import Item, Manifest, VideoEntry, fingerprint, rebuild_manifest, slug
+from mouse_ar.core.splitting import Split
+from mouse_ar.core.types import Interval, Track
+from mouse_ar.data.annotations import ProjectTag, VideoAnnotation
+from mouse_ar.data.local_project import LocalProject
+from mouse_ar.detection.protocol import Detector
+from mouse_ar.pipelines.config import PreprocessConfig
+from mouse_ar.pipelines.plan import choose_splits, plan_entries, scanned_ethogram
+from mouse_ar.pipelines.scan import Scan, ScannedVideo, scan_project
+from mouse_ar.pipelines.store import Store
+from mouse_ar.pipelines.tracks import Tracker
+from mouse_ar.video.probe import VideoError, VideoMeta, probe
+from mouse_ar.video.writer import cut_clips
+
+__all__ = ["PreprocessReport", "preprocess"]
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass
+class PreprocessReport:
+    """What a run did.
+
+    Args:
+        processed: keys of the videos that were (re)made in this run.
+        unchanged: number of videos that were already in place.
+        removed: keys whose clips were removed because the source is gone.
+        gone: keys whose source is gone but whose clips were kept.
+        failures: cause by key; these videos contribute nothing yet.
+        splits: videos per split.
+        clips: items per dataset.
+        frames: frames per dataset.
+        scan: what the input holds.
+    """
+
+    scan: Scan
+    processed: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    removed: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    splits: Counter[str] = field(default_factory=Counter)
+    clips: Counter[str] = field(default_factory=Counter)
+    frames: Counter[str] = field(default_factory=Counter)
+
+
+def preprocess(
+    source: Path,
+    target: Path,
+    *,
+    actions: ActionSet,
+    config: PreprocessConfig,
+    detector: Detector,
+    groups: Mapping[str, str] | None = None,
+    splits: Mapping[str, Split] | None = None,
+    remove_deleted: bool = False,
+    progress: Progress | None = None,
+) -> PreprocessReport:
+    """Bring a Training Data project up to date with its input.
+
+    Args:
+        source: Input Project in Supervisely video format; never changed.
+        target: Training Data project; created or continued.
+        actions: classes.
+        config: settings.
+        detector: finds the mouse.
+        groups: group of a video by key; a group is never split between train and test.
+        splits: wanted split of a video by key, over any that it had; the others are dealt out.
+        remove_deleted: remove what was made of videos that are no longer in the input.
+        progress: called with (what, done, total).
+
+    Raises:
+        BusyError: another run writes to the same project.
+        FileNotFoundError: no project at ``source``.
+    """
+    run = _Run(source, target, actions=actions, config=config, detector=detector, progress=progress)
+    with run.store.lock():
+        return run.execute(groups or {}, splits=splits or {}, remove_deleted=remove_deleted)
+
+
+class _Run:
+    """State of one call of :func:`preprocess`."""
+
+    def __init__(
+        self,
+        source: Path,
+        target: Path,
+        *,
+        actions: ActionSet,
+        config: PreprocessConfig,
+        detector: Detector,
+        progress: Progress | None,
+    ) -> None:
+        self._input = LocalProject.open(source, actions=actions)
+        self._target = target
+        self.store = Store(target)
+        self._actions, self._config = actions, config
+        self._progress = progress or (lambda what, done, total: None)
+        self._tracker = Tracker(
+            self.store.folder / "tracks", detector=detector, detect_every=config.detect_every
+        )
+        self._settings = fingerprint(
+            [config.clip_settings(), detector.fingerprint, actions.to_dict()]
+        )
+
+    def execute(
+        self,
+        groups: Mapping[str, str],
+        *,
+        splits: Mapping[str, Split],
+        remove_deleted: bool,
+    ) -> PreprocessReport:
+        self._output = LocalProject.create(self._target, actions=self._actions)
+        items = [*self._output.videos(), *(video for video, _ in self._output.incomplete())]
+        self._found = [(video.dataset, video.name) for video in items]
+        manifest = self.store.load(self._rebuild)
+        scan = scan_project(
+            self._input,
+            hashes=self.store.hashes,
+            groups=groups,
+            progress=lambda done, total: self._progress("reading input", done, total),
+        )
+        self.store.hashes.save()
+        report = PreprocessReport(scan=scan, failures=dict(scan.failures))
+        manifest = self._forget_deleted(manifest, scan, report, remove=remove_deleted)
+        manifest = self._plan(manifest, scan, report, wanted=splits)
+        self.store.save(manifest)
+        pending = manifest.pending
+        for number, entry in enumerate(pending):
+            if entry.key not in scan.videos or entry.key in report.failures:
+                continue
+            self._progress(f"video {number + 1}/{len(pending)} {entry.key}", 0, entry.num_frames)
+            try:
+                self._process(entry, scan.videos[entry.key])
+            except (VideoError, OSError, ValueError) as error:
+                report.failures[entry.key] = str(error)
+                continue
+            done = replace(entry, done=True, finished_at=datetime.now(UTC).isoformat())
+            manifest = manifest.with_entry(done)
+            self.store.save(manifest)
+            report.processed.append(entry.key)
+        return _summarise(report, manifest)
+
+    def _forget_deleted(
+        self, manifest: Manifest, scan: Scan, report: PreprocessReport, *, remove: bool
+    ) -> Manifest:
+        unreadable = {*scan.failures, *scan.skipped}
+        for key in sorted(set(manifest.entries) - set(scan.videos) - unreadable):
+            if not remove:
+                report.gone.append(key)
+                continue
+            self._remove_items(key, keep=frozenset())
+            manifest = manifest.without(key)
+            report.removed.append(key)
+        return manifest
+
+    def _plan(
+        self,
+        manifest: Manifest,
+        scan: Scan,
+        report: PreprocessReport,
+        *,
+        wanted: Mapping[str, Split],
+    ) -> Manifest:
+        """Plan new and changed videos; entries that are fine stay as they are."""
+        changed: list[tuple[ScannedVideo, VideoMeta]] = []
+        for key, scanned in sorted(scan.videos.items()):
+            entry = manifest.entries.get(key)
+            if (
+                entry is not None
+                and entry.split is wanted.get(key, entry.split)
+                and entry.same_plan(
+                    source_sha256=scanned.sha256, annotation=scanned.labels, settings=self._settings
+                )
+            ):
+                report.unchanged += entry.done
+                continue
+            try:
+                meta = probe(scanned.video.video_path)
+                changed.append((scanned, meta))
+                scan.problems += [f"{key}: {text}" for text in meta.warnings]
+            except (VideoError, OSError) as error:
+                report.failures[key] = str(error)
+        # A video that cannot be used takes no place in a split.
+        usable = {k: v for k, v in scan.videos.items() if k not in report.failures}
+        splits = choose_splits(usable, manifest=manifest, config=self._config, wanted=wanted)
+        kept = Manifest(
+            {k: e for k, e in manifest.entries.items() if k not in {s.key for s, _ in changed}}
+        )
+        entries = plan_entries(
+            changed,
+            splits=splits,
+            manifest=kept,
+            actions=self._actions,
+            config=self._config,
+            settings=self._settings,
+        )
+        for entry in entries:
+            kept = kept.with_entry(entry)
+        return kept
+
+    def _process(self, entry: VideoEntry, scanned: ScannedVideo) -> None:
+        """Make all items of one video, then remove what an earlier plan left of it."""
+        if not entry.items:
+            self._remove_items(entry.key, keep=frozenset())
+            return
+        meta = probe(scanned.video.video_path)
+        track = self._tracker.track(
+            meta,
+            sha256=entry.source_sha256,
+            progress=lambda done, total: self._progress(f"detecting {entry.key}", done, total),
+        )
+        if entry.split is Split.TRAIN:
+            self._make_clips(entry, scanned, meta, track)
+        else:
+            self._copy_original(entry, scanned, meta, track)
+        self._remove_items(entry.key, keep=frozenset((i.dataset, i.name) for i in entry.items))
+
+    def _make_clips(
+        self, entry: VideoEntry, scanned: ScannedVideo, meta: VideoMeta, track: Track
+    ) -> None:
+        staging = self.store.staging / slug(entry.key)
+        staged = {(i.dataset, i.name): staging / i.dataset / i.name for i in entry.items}
+        for path in staged.values():
+            path.parent.mkdir(parents=True, exist_ok=True)
+        cuts = cut_clips(
+            meta.path,
+            [(staged[i.dataset, i.name], i.interval) for i in entry.items],
+            short_side=self._config.short_side,
+            crf=self._config.crf,
+            meta=meta,
+            progress=lambda done, total: self._progress(f"cutting {entry.key}", done, total),
+        )
+        ethogram = scanned_ethogram(scanned, meta)
+        for item, cut in zip(entry.items, cuts, strict=True):
+            annotation = VideoAnnotation(
+                num_frames=item.interval.length,
+                width=cut.width,
+                height=cut.height,
+                bouts=ethogram.crop(item.interval).bouts,
+                ignored=_inside(scanned.annotation.ignored, item.interval),
+                track=track.crop(item.interval).scaled(cut.scale_x, cut.scale_y),
+            )
+            self._place(staged[item.dataset, item.name], item, entry, annotation, fps=meta.fps)
+        shutil.rmtree(self.store.staging, ignore_errors=True)
+
+    def _copy_original(
+        self, entry: VideoEntry, scanned: ScannedVideo, meta: VideoMeta, track: Track
+    ) -> None:
+        item = entry.items[0]
+        annotation = VideoAnnotation(
+            num_frames=meta.num_frames,
+            width=meta.width,
+            height=meta.height,
+            bouts=scanned_ethogram(scanned, meta).bouts,
+            ignored=_inside(scanned.annotation.ignored, Interval(0, meta.num_frames)),
+            tags=_cut(scanned.annotation.tags, Interval(0, meta.num_frames)),
+            video_tags=scanned.annotation.video_tags,
+            track=track,
+        )
+        # A changed original takes the place of the one before it.
+        self._output.remove(item.dataset, item.name)
+        self._output.add_video(item.dataset, item.name, meta.path)
+        self._write(item, entry, annotation, fps=meta.fps)
+
+    def _place(
+        self,
+        staged: Path,
+        item: Item,
+        entry: VideoEntry,
+        annotation: VideoAnnotation,
+        *,
+        fps: float,
+    ) -> None:
+        path = self._output.video(item.dataset, item.name).video_path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staged.replace(path)
+        self._write(item, entry, annotation, fps=fps)
+
+    def _write(
+        self, item: Item, entry: VideoEntry, annotation: VideoAnnotation, *, fps: float
+    ) -> None:
+        provenance: dict[str, Any] = {
+            "kind": "training-data",
+            "item": {"start_frame": item.start_frame, "end_frame": item.end_frame_inclusive},
+            "fps": fps,
+            "entry": entry.to_dict(),
+        }
+        self._output.write(item.dataset, item.name, annotation, provenance=provenance)
+
+    def _remove_items(self, key: str, *, keep: frozenset[tuple[str, str]]) -> None:
+        """Remove a source's items that are not to be kept; its slug is unique to it."""
+        for dataset, name in self._found:
+            if name.startswith(slug(key)) and (dataset, name) not in keep:
+                self._output.remove(dataset, name)
+
+    def _rebuild(self) -> Manifest:
+        found: list[tuple[Item, Mapping[str, Any]]] = []
+        for video in self._output.videos():
+            stored = self._output.read(video).provenance
+            if stored.get("kind") == "training-data":
+                part = stored["item"]
+                item = Item(video.dataset, video.name, part["start_frame"], part["end_frame"])
+                found.append((item, stored))
+        return rebuild_manifest(found)
+
+
+def _inside(intervals: tuple[Interval, ...], part: Interval) -> tuple[Interval, ...]:
+    clipped = (i.clip(part) for i in intervals)
+    return tuple(i.shift(-part.start) for i in clipped if i is not None)
+
+
+def _cut(tags: tuple[ProjectTag, ...], part: Interval) -> tuple[ProjectTag, ...]:
+    clipped = ((tag, tag.interval.clip(part)) for tag in tags if tag.interval is not None)
+    return tuple(replace(tag, interval=interval) for tag, interval in clipped if interval)
+
+
+def _summarise(report: PreprocessReport, manifest: Manifest) -> PreprocessReport:
+    for entry in manifest.entries.values():
+        report.splits[entry.split.value] += 1
+        for item in entry.items:
+            report.clips[item.dataset] += 1
+            report.frames[item.dataset] += item.interval.length
+    return report

@@ -1,0 +1,105 @@
+"""Files that preprocess keeps about itself: manifest, file hashes, lock."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mouse_ar.core.manifest import Manifest, ManifestError
+from mouse_ar.data.files import write_json, write_text
+
+__all__ = ["BusyError", "HashCache", "Store"]
+
+STATE_FOLDER = ".mouse_ar"
+
+
+class BusyError(RuntimeError):
+    """Another run is writing to the same project."""
+
+
+class HashCache:
+    """SHA-256 of files, computed once per (path, size, modification time)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, list[object]] = {}
+        # A lost or damaged cache only costs time.
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            self._known = dict(json.loads(path.read_text(encoding="utf-8")))
+
+    def sha256(self, path: Path) -> str:
+        """Hash of the file's bytes, hexadecimal."""
+        stat = path.stat()
+        stamp = [stat.st_size, stat.st_mtime_ns]
+        known = self._known.get(str(path))
+        if known is not None and known[:2] == stamp:
+            return str(known[2])
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        self._known[str(path)] = [*stamp, digest]
+        return digest
+
+    def save(self) -> None:
+        """Keep what was computed for the next run."""
+        write_json(self._path, self._known)
+
+
+class Store:
+    """State folder of a Training Data project on disk."""
+
+    def __init__(self, project: Path) -> None:
+        self._project = project
+        self.folder = project / STATE_FOLDER
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.manifest_path = project / STATE_FOLDER / "manifest.json"
+        self.staging = self.folder / "staging"
+        self.hashes = HashCache(self.folder / "hashes.json")
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the project for this run and clear away what a killed one left half-written.
+
+        Raises:
+            BusyError: another run holds it.
+        """
+        try:
+            held = FileLock(self.folder / "lock", timeout=0).acquire()
+        except Timeout as error:
+            raise BusyError(
+                f"Another run is writing to {self._project}. Wait for it, or choose another "
+                "output; nothing was changed."
+            ) from error
+        with held:
+            self._sweep()
+            yield
+
+    def _sweep(self) -> None:
+        shutil.rmtree(self.staging, ignore_errors=True)
+        for pattern in (".*.tmp", ".*.partial"):
+            for path in self._project.rglob(pattern):
+                path.unlink(missing_ok=True)
+        for path in self.folder.glob("tracks/*.part"):
+            path.unlink(missing_ok=True)
+
+    def load(self, rebuild: Callable[[], Manifest]) -> Manifest:
+        """The manifest, or what ``rebuild`` recovers where there is none.
+
+        Raises:
+            ManifestError: it is damaged; the message names the file.
+        """
+        if not self.manifest_path.is_file():
+            return rebuild()
+        try:
+            return Manifest.from_json(self.manifest_path.read_text(encoding="utf-8"))
+        except (ManifestError, UnicodeDecodeError) as error:
+            raise ManifestError(f"{self.manifest_path}: {error}") from error
+
+    def save(self, manifest: Manifest) -> None:
+        """Write the manifest atomically."""
+        write_text(self.manifest_path, manifest.to_json())

@@ -1,0 +1,70 @@
+"""Evaluation results as text for terminals and Markdown files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mouse_ar.core.metrics import ActionResult, Evaluation
+
+__all__ = ["evaluation_table", "markdown_table"]
+
+_COLUMNS = (
+    "video",
+    "action",
+    "true",
+    "predicted",
+    "bout P",
+    "bout R",
+    "bout F1",
+    "frame P",
+    "frame R",
+    "frame F1",
+    "false/h",
+)
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table with aligned columns."""
+    cells = [list(columns), *[list(row) for row in rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths)) + " |" for row in cells]
+    lines.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
+    return "\n".join(lines)
+
+
+def evaluation_table(evaluation: Evaluation) -> str:
+    """Bout- and frame-level precision, recall and F1 per action, per video and overall."""
+    rows = [
+        _row(video, action, result)
+        for video, results in evaluation.per_video.items()
+        for action, result in results.items()
+    ]
+    rows += [_row("**all**", action, result) for action, result in evaluation.pooled.items()]
+    macro = _number(evaluation.macro_bout_f1)
+    table = markdown_table(_COLUMNS, rows)
+    rule = evaluation.rule
+    return (
+        f"{table}\n\nBout-level F1, mean over actions: {macro}. State events match at temporal "
+        f"IoU >= {rule.state_iou:g}, point events within {rule.point_tolerance_seconds:g} s of "
+        "their centres, one to one."
+    )
+
+
+def _row(video: str, action: str, result: ActionResult) -> list[str]:
+    return [
+        video,
+        action,
+        str(result.true_count),
+        str(result.predicted_count),
+        _number(result.bouts.precision),
+        _number(result.bouts.recall),
+        _number(result.bouts.f1),
+        _number(result.frames.precision),
+        _number(result.frames.recall),
+        _number(result.frames.f1),
+        _number(result.false_per_hour, digits=1),
+    ]
+
+
+def _number(value: float | None, *, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,128 @@
+"""Settings of a training run; names follow MVD where users know them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mouse_ar.core.settings import build_settings
+from mouse_ar.core.types import ClipSpec
+from mouse_ar.mvd import PRESETS
+
+__all__ = ["TrainConfig"]
+
+FLIPS = ("none", "horizontal", "dihedral")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides the result of a training run.
+
+    Args:
+        model: preset of the MVD transformer (``vit_tiny``, ``vit_small``, ``vit_base``, …).
+        num_frames: frames per window.
+        sampling_rate: step between them in frames of the training videos.
+        input_size: side of the square model input in pixels.
+        crop_padding: padding around the mouse, share of the larger side of its box.
+        epochs: passes over ``samples_per_epoch`` windows.
+        samples_per_epoch: windows per epoch; 0 = four per clip.
+        batch_size: windows per step; below 6 the gradient is noisy, use ``update_freq``.
+        update_freq: steps whose gradients are accumulated.
+        lr: learning rate for a total batch of 256; scaled linearly to the real one.
+        min_lr: share of ``lr`` at the end of the cosine.
+        warmup_epochs: linear warm-up.
+        weight_decay: AdamW weight decay; norms, biases and embeddings have none.
+        layer_decay: factor per layer from the head down; 1 = same rate everywhere (from scratch).
+        drop_path: stochastic depth rate.
+        ema_decay: decay of the averaged weights that are evaluated; 0 = none.
+        clip_grad: gradient norm limit.
+        background_share: share of idle windows in an epoch.
+        flip: ``none``, ``horizontal``, or ``dihedral``: also vertical flips and quarter turns,
+            for cameras from above or below.
+        jitter: random shift and scale of the crop, share of its side.
+        color_jitter: random brightness and contrast, share.
+        motion_init: from scratch, start with filters that respond to motion.
+        pretrained: path of public MVD weights or of an own checkpoint; None = from scratch.
+        val_interval: epochs between validations; the last epoch is always validated.
+        num_workers: loader processes; 0 loads in the training process.
+        cache_mb: decoded clips kept in memory per loading process.
+        shuffle_labels: permute the targets among the windows of each epoch: a control that must
+            fail on real labels' task.
+        seed: drives sampling, augmentation and initial weights.
+    """
+
+    model: str = "vit_small"
+    num_frames: int = 16
+    sampling_rate: int = 2
+    input_size: int = 224
+    crop_padding: float = 0.1
+    epochs: int = 30
+    samples_per_epoch: int = 0
+    batch_size: int = 8
+    update_freq: int = 1
+    lr: float = 5e-4
+    min_lr: float = 0.01
+    warmup_epochs: float = 2.0
+    weight_decay: float = 0.05
+    layer_decay: float = 0.75
+    drop_path: float = 0.1
+    ema_decay: float = 0.0
+    clip_grad: float = 1.0
+    background_share: float = 0.5
+    flip: str = "horizontal"
+    jitter: float = 0.05
+    color_jitter: float = 0.2
+    motion_init: bool = True
+    pretrained: str | None = None
+    val_interval: int = 5
+    num_workers: int = 1
+    cache_mb: int = 2048
+    shuffle_labels: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.model not in PRESETS:
+            raise ValueError(f"Unknown model {self.model!r}; allowed: {', '.join(PRESETS)}.")
+        for name in ("epochs", "batch_size", "update_freq", "val_interval"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        for name in ("lr", "layer_decay", "clip_grad"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}.")
+        for name in ("drop_path", "ema_decay", "background_share"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise ValueError(f"{name} must be within [0, 1), got {getattr(self, name)}.")
+        for name in ("samples_per_epoch", "num_workers", "cache_mb", "warmup_epochs", "min_lr"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}.")
+        if self.flip not in FLIPS:
+            raise ValueError(f"flip must be one of {', '.join(FLIPS)}, got {self.flip!r}.")
+        self.clip_spec()
+
+    def clip_spec(self) -> ClipSpec:
+        """The ClipSpec that the checkpoint carries."""
+        return ClipSpec(
+            num_frames=self.num_frames,
+            sampling_rate=self.sampling_rate,
+            input_size=self.input_size,
+            crop_padding=self.crop_padding,
+        )
+
+    @property
+    def total_batch(self) -> int:
+        """Windows per optimiser step."""
+        return self.batch_size * self.update_freq
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for YAML and checkpoints."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TrainConfig:
+        """Build from overrides of the defaults.
+
+        Raises:
+            ValueError: on an unknown name, with the allowed ones, or a value of the wrong type.
+        """
+        return build_settings(cls, data, what="training")

@@ -1,0 +1,62 @@
+"""One training run on a local Training Data project, with its event log on disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from mouse_ar.core.actions import ActionSet
+from mouse_ar.data.files import write_text
+from mouse_ar.data.training_data import open_training_data
+from mouse_ar.training.config import TrainConfig
+from mouse_ar.training.loop import Emit, Trainer, TrainResult
+
+__all__ = ["train"]
+
+
+def train(
+    data: Path,
+    output: Path,
+    *,
+    config: TrainConfig,
+    actions: ActionSet,
+    device: torch.device,
+    emit: Emit,
+) -> TrainResult:
+    """Train, or go on with an interrupted run.
+
+    Writes ``checkpoints/best.safetensors``, ``checkpoints/last.pt`` (to resume from),
+    ``events.jsonl`` and ``hyperparameters.yaml`` below ``output``.
+
+    Args:
+        data: Training Data project.
+        output: folder of the run.
+        config: settings.
+        actions: classes.
+        device: where to train.
+        emit: receives every event that is also logged.
+
+    Raises:
+        FileNotFoundError: no project at ``data``.
+        ValueError: nothing to train on.
+        ResumeError: ``output`` holds a run with other settings or data.
+    """
+    training_data = open_training_data(data, actions=actions)
+    output.mkdir(parents=True, exist_ok=True)
+    with (output / "events.jsonl").open("a", encoding="utf-8") as log:
+
+        def both(event: dict[str, Any]) -> None:
+            log.write(json.dumps(event) + "\n")
+            log.flush()
+            emit(event)
+
+        trainer = Trainer(
+            training_data, config=config, actions=actions, output=output, device=device, emit=both
+        )
+        result = trainer.run()
+    write_text(output / "hyperparameters.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))
+    return result

@@ -1,0 +1,289 @@
+"""The command line from a folder of videos and a table to annotated videos, and its errors."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import tiny
+from mouse_ar import cli
+from mouse_ar.data.local_project import LocalProject
+from mouse_ar.mvd import load_checkpoint
+from tiny import ACTIONS, GROOMING, TWITCH
+
+Command = Callable[..., tuple[int, str]]
+TINY_TRAINING = """\
+model: vit_tiny
+num_frames: 4
+sampling_rate: 1
+input_size: 32
+samples_per_epoch: 16
+layer_decay: 1.0
+num_workers: 0
+"""
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """Run the command line in this process; its exit code."""
+    monkeypatch.setattr(sys, "argv", ["mouse-ar", *map(str, arguments)])
+    try:
+        cli.main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    def run(*arguments: object) -> tuple[int, str]:
+        capsys.readouterr()
+        code = call(monkeypatch, *arguments)
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every step once, each reading what the one before it wrote."""
+    root = tmp_path_factory.mktemp("lab")
+    with (root / "labels.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["video", "action", "start_frame", "end_frame"])
+        for name, labels in tiny.SEVEN.items():
+            tiny.write_video(root / "videos" / name, labels)
+            table.writerows(
+                [name, {GROOMING: "grooming", TWITCH: "HTR"}[action], start, stop - 1]
+                for action, start, stop in labels
+            )
+    (root / "train.yaml").write_text(TINY_TRAINING)
+    project, data, run = root / "project", root / "data", root / "run"
+    steps: list[list[object]] = [
+        ["import-annotations", root / "videos", root / "labels.csv", "--project", project],
+        ["preprocess", project, data, "--test-videos", "1", "--set", "detect_every=4"],
+        ["train", data, run, "--config", root / "train.yaml", "--set", "epochs=1"],
+    ]
+    checkpoint = run / "checkpoints/best.safetensors"
+    steps += [
+        ["evaluate", data, "--checkpoint", checkpoint, "--out", root / "evaluation"],
+        ["infer", root / "videos", root / "out", "--checkpoint", checkpoint, "--detect-every", "4"],
+    ]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for step in steps:
+            assert call(monkeypatch, *step) == 0, step
+    return root
+
+
+def test_labels_of_the_table_become_tags(lab: Path) -> None:
+    project = LocalProject.open(lab / "project")
+    for video in project.videos():
+        expected = sorted(tiny.bouts(tiny.SEVEN[video.name]))
+        assert sorted(project.read(video).bouts) == expected
+
+
+def test_training_data_are_complete(lab: Path) -> None:
+    data = LocalProject.open(lab / "data")
+    assert data.datasets() == sorted([*ACTIONS.datasets, "test", "val"])
+    assert not data.incomplete()
+
+
+def test_checkpoint_has_the_settings_of_file_and_command_line(lab: Path) -> None:
+    checkpoint = load_checkpoint(lab / "run/checkpoints/best.safetensors")
+    settings = checkpoint.metadata["train_config"]
+    assert (settings["samples_per_epoch"], settings["epochs"]) == (16, 1)
+    assert (lab / "run/hyperparameters.yaml").is_file()
+    kinds = [json.loads(line)["event"] for line in (lab / "run/events.jsonl").open()]
+    assert kinds[0] == "start"
+    assert kinds[-1] == "end"
+
+
+def test_evaluation_is_written(lab: Path) -> None:
+    result = json.loads((lab / "evaluation/evaluation.json").read_text())
+    assert set(result["pooled"]) == set(ACTIONS.names)
+    assert (lab / "evaluation/evaluation.md").read_text().startswith("| video")
+    assert (lab / "evaluation/ethogram.png").stat().st_size > 5000
+
+
+def test_inference_is_written(lab: Path) -> None:
+    assert len(list((lab / "out/scores").glob("*.npz"))) == 7
+    with (lab / "out/summary.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 14
+    assert (lab / "out/bouts.csv").read_text().startswith("video,action,start_frame,end_frame")
+    assert len(LocalProject.open(lab / "out/project").videos()) == 7
+
+
+def test_real_sdk_opens_training_data_and_predictions(
+    lab: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sly = _sdk()
+    sly.logger.addHandler(caplog.handler)
+    for path in (lab / "data", lab / "out/project"):
+        ours = LocalProject.open(path)
+        project = sly.VideoProject(str(path), sly.OpenMode.READ)
+        names = set()
+        for dataset in project.datasets:
+            for name in dataset:
+                annotation = sly.VideoAnnotation.load_json_file(
+                    dataset.get_ann_path(name), project.meta
+                )
+                annotation.validate_figures_bounds()
+                assert dataset.get_item_info(name).custom_data["mouse_ar"]["kind"]
+                names.add(f"{dataset.name}/{name}")
+                if path.name == "project":
+                    assert all(0 <= tag.value <= 1 for tag in annotation.tags)
+        assert names == {video.key for video in ours.videos()}
+    sly.logger.removeHandler(caplog.handler)
+    # The SDK looks for a dataset in every folder, also in the hidden one with our state.
+    assert not [line for line in caplog.text.splitlines() if "/.mouse_ar" not in line]
+
+
+def _sdk() -> ModuleType:
+    pytest.importorskip("pylibmagic")
+    return pytest.importorskip("supervisely")
+
+
+def test_repeated_commands_say_that_nothing_is_new(lab: Path, command: Command) -> None:
+    code, said = command(
+        *("preprocess", lab / "project", lab / "data", "--test-videos", "1"),
+        *("--set", "detect_every=4"),
+    )
+    assert code == 0
+    assert "Nothing new: all 7 videos are up to date." in said
+    checkpoint = lab / "run/checkpoints/best.safetensors"
+    code, said = command(
+        *("infer", lab / "videos", lab / "out", "--checkpoint", checkpoint, "--detect-every", "4")
+    )
+    assert code == 0
+    assert "7 videos annotated (7 from an earlier run)" in said
+
+
+def test_decoding_can_be_overridden(lab: Path, command: Command, tmp_path: Path) -> None:
+    checkpoint = lab / "run/checkpoints/best.safetensors"
+    code, _ = command(
+        *("evaluate", lab / "data", "--checkpoint", checkpoint, "--out", tmp_path),
+        *("--split", "val", "--set", "twitch.threshold=1.0", "--set", "grooming.on_threshold=1.0"),
+    )
+    assert code == 0
+    result = json.loads((tmp_path / "evaluation.json").read_text())
+    assert all(part["predicted_count"] == 0 for part in result["pooled"].values())
+
+
+def test_broken_video_among_good_ones_ends_with_code_1(
+    lab: Path, command: Command, tmp_path: Path
+) -> None:
+    project = tiny.write_project(tmp_path / "in", {"a.mp4": tiny.SEVEN["a.mp4"]})
+    tiny.annotate(project, "bad.mp4", [(GROOMING, 5, 20)])
+    project.video(tiny.DATASET, "bad.mp4").video_path.write_bytes(b"no video")
+
+    code, said = command("preprocess", tmp_path / "in", tmp_path / "data")
+    assert code == 1
+    assert "1 videos processed" in said
+    assert f"FAILED: {tiny.DATASET}/bad.mp4: " in said
+
+    checkpoint = lab / "run/checkpoints/best.safetensors"
+    code, said = command("infer", tmp_path / "in", tmp_path / "out", "--checkpoint", checkpoint)
+    assert code == 1
+    assert "1 videos annotated" in said
+    assert f"FAILED: {tiny.DATASET}/bad.mp4: " in said
+
+
+def test_groups_file_keeps_animals_together(lab: Path, command: Command, tmp_path: Path) -> None:
+    lines = [
+        f"{name},{'m1' if name < 'c' else name},{'test' * (name == 'a.mp4')}\n"
+        for name in tiny.SEVEN
+    ]
+    (tmp_path / "groups.csv").write_text("file,group,split\n" + "".join(lines))
+    code, _ = command(
+        *("preprocess", lab / "project", tmp_path / "data", "--groups", tmp_path / "groups.csv"),
+        *("--set", "detect_every=20"),
+    )
+    assert code == 0
+    manifest = json.loads((tmp_path / "data/.mouse_ar/manifest.json").read_text())
+    splits = {video["key"].split("/")[-1]: video["split"] for video in manifest["videos"]}
+    assert splits["a.mp4"] == splits["b.mp4"] == "test"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("preprocess NOWHERE OUT", "NOWHERE is no Supervisely project: there is no such folder."),
+        ("preprocess LAB/videos OUT", "it has no meta.json. Export the project"),
+        ("preprocess LAB/project OUT --set sped=1", "Unknown preprocess setting(s) ['sped']"),
+        ("preprocess LAB/project OUT --set seed", "--set expects NAME=VALUE, got 'seed'"),
+        ("preprocess LAB/project OUT --set crf=fine", "Setting crf expects int, got 'fine'"),
+        ("preprocess LAB/project OUT --set crf=[1", "--set crf: not readable as YAML"),
+        ("preprocess LAB/project OUT --test-videos many", "Setting test_videos expects"),
+        ("preprocess LAB/project OUT --config NOWHERE", "No such file or directory: 'NOWHERE'"),
+        ("preprocess LAB/project OUT --config LAB/list.yaml", "expected NAME: VALUE lines"),
+        ("preprocess LAB/project OUT --groups LAB/labels.csv", "expected columns 'file' and"),
+        ("preprocess LAB/project LAB/videos", "exists and is no Supervisely project"),
+        ("train NOWHERE OUT", "NOWHERE is no Supervisely project"),
+        ("train LAB/project OUT", "holds no training clips"),
+        ("train LAB/data OUT --set lerning_rate=1", "Unknown training setting(s)"),
+        ("train LAB/data OUT --set model=vit_nano", "Unknown model 'vit_nano'; allowed:"),
+        ("train LAB/data LAB/run --config LAB/train.yaml", "--restart to discard that run"),
+        ("evaluate LAB/data --checkpoint NOWHERE --out OUT", "NOWHERE: no such file"),
+        (
+            "evaluate LAB/data --checkpoint LAB/labels.csv --out OUT",
+            "cannot be read as safetensors",
+        ),
+        ("infer LAB/videos OUT --checkpoint LAB/run/checkpoints/last.pt", "is a PyTorch file, not"),
+        ("infer NOWHERE OUT --checkpoint BEST", "NOWHERE does not exist"),
+        ("infer LAB/videos OUT --checkpoint BEST --set x.y=1", "Error: "),
+        ("infer LAB/videos OUT --checkpoint BEST --set twitch.threshold=high", "expects a number"),
+        ("infer LAB/videos OUT --checkpoint BEST --device cuda:9", "no CUDA device is available"),
+    ],
+)
+def test_what_users_can_put_right_is_one_clear_line(
+    lab: Path, command: Command, tmp_path: Path, arguments: str, message: str
+) -> None:
+    if "cuda" in arguments:
+        torch = pytest.importorskip("torch")
+        if torch.cuda.is_available():
+            pytest.skip("there is a CUDA device")
+    (lab / "list.yaml").write_text("- 1\n")
+    best = lab / "run/checkpoints/best.safetensors"
+    parts = [
+        part.replace("LAB", str(lab)).replace("BEST", str(best)).replace("OUT", str(tmp_path / "o"))
+        for part in arguments.split()
+    ]
+
+    code, said = command(*parts)
+
+    assert code == 1
+    assert message in said
+    lines = [line for line in said.splitlines() if line.strip()]
+    assert len([line for line in lines if line.startswith("Error: ")]) == 1
+    assert lines[-1].startswith("Error: ")
+    assert "Traceback" not in said
+
+
+def test_missing_table_is_told(lab: Path, command: Command) -> None:
+    code, said = command("import-annotations", lab / "project", lab / "nothing.csv")
+    assert code == 1
+    assert "nothing.csv" in said
+    assert "Traceback" not in said
+
+
+def test_diverged_training_is_one_clear_line(lab: Path, command: Command, tmp_path: Path) -> None:
+    code, said = command(
+        *("train", lab / "data", tmp_path / "run", "--config", lab / "train.yaml"),
+        *("--set", "lr=1e30", "--set", "warmup_epochs=0", "--set", "epochs=2"),
+    )
+    assert code == 1
+    assert "Lower lr" in said.splitlines()[-1]
+
+
+def test_restart_discards_the_run(lab: Path, command: Command, tmp_path: Path) -> None:
+    train = ["train", lab / "data", tmp_path, "--config", lab / "train.yaml"]
+    assert command(*train, "--set", "epochs=1")[0] == 0
+    assert command(*train, "--set", "epochs=1", "--set", "seed=1")[0] == 1
+    assert command(*train, "--set", "epochs=1", "--set", "seed=1", "--restart")[0] == 0
+    assert len([e for e in (tmp_path / "events.jsonl").open() if '"start"' in e]) == 1

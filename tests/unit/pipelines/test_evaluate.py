@@ -1,0 +1,81 @@
+"""Evaluation on full-length videos with the model that reads colours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from colour_model import predictor
+
+import tiny
+from mouse_ar.core.metrics import VideoPair, evaluate
+from mouse_ar.core.types import Ethogram, Track
+from mouse_ar.data.training_data import VideoRecord
+from mouse_ar.pipelines.evaluate import evaluate_videos
+from mouse_ar.report.tables import evaluation_table, markdown_table
+from tiny import ACTIONS, GROOMING, TWITCH
+
+LABELS = [(GROOMING, 10, 40), (TWITCH, 60, 63)]
+
+
+def record(path: Path, labels: list[tuple[str, int, int]]) -> VideoRecord:
+    return VideoRecord(
+        key=f"test/{path.name}",
+        dataset="test",
+        path=path,
+        source=path.name,
+        width=tiny.SIDE,
+        height=tiny.SIDE,
+        ethogram=Ethogram(num_frames=tiny.NUM_FRAMES, fps=tiny.FPS, bouts=tiny.bouts(labels)),
+        track=Track.from_boxes(tiny.NUM_FRAMES, {}),
+    )
+
+
+def test_model_that_sees_the_truth_finds_every_bout(tmp_path: Path) -> None:
+    path = tiny.write_video(tmp_path / "a.mp4", LABELS)
+    seen: list[str] = []
+    result = evaluate_videos(
+        [record(path, LABELS)],
+        predictor=predictor(),
+        progress=lambda what, done, total: seen.append(what),
+    )
+    assert result.evaluation.macro_bout_f1 == 1.0
+    for action in ACTIONS.names:
+        assert result.evaluation.pooled[action].bouts.f1 == 1.0
+    assert result.evaluation.pooled[GROOMING].frames.f1 > 0.9
+    assert set(result.scores) == set(result.predicted) == {"test/a.mp4"}
+    assert seen[-1] == "classifying 1/1 test/a.mp4"
+
+
+def test_wrong_labels_cost_score(tmp_path: Path) -> None:
+    path = tiny.write_video(tmp_path / "a.mp4", LABELS)
+    moved = [(GROOMING, 45, 79), (TWITCH, 5, 8)]
+    result = evaluate_videos([record(path, moved)], predictor=predictor())
+    assert result.evaluation.macro_bout_f1 == 0.0
+
+
+def test_no_videos_are_told() -> None:
+    with pytest.raises(ValueError, match="No videos to evaluate on"):
+        evaluate_videos([], predictor=predictor())
+
+
+def test_perfect_predictions_give_one_everywhere_in_the_table(tmp_path: Path) -> None:
+    truth = record(tmp_path / "a.mp4", LABELS).ethogram
+    table = evaluation_table(evaluate({"a": VideoPair(truth, truth, ())}, actions=ACTIONS))
+    lines = [line for line in table.splitlines() if line.startswith(("| a ", "| **all**"))]
+    assert len(lines) == 4
+    assert all(line.count("1.000") == 6 for line in lines)
+    assert "mean over actions: 1.000" in table
+
+
+def test_values_that_do_not_exist_are_dashes(tmp_path: Path) -> None:
+    nothing = record(tmp_path / "a.mp4", []).ethogram
+    table = evaluation_table(evaluate({"a": VideoPair(nothing, nothing, ())}, actions=ACTIONS))
+    assert "nan" not in table.lower()
+    assert "–" in table
+
+
+def test_columns_are_aligned() -> None:
+    lines = markdown_table(("a", "long name"), [["1", "2"], ["a much longer cell", ""]]).split("\n")
+    assert len({len(line) for line in lines}) == 1
+    assert set(lines[1]) == {"|", "-"}

@@ -178,10 +178,10 @@ def test_track_is_not_cropped_past_its_edges(part: Interval) -> None:
 
 def test_track_scales_with_the_video() -> None:
     track = Track.from_boxes(2, {0: Box(2, 4, 6, 8)})
-    half = track.scaled(0.5)
-    assert half.box(0) == Box(1, 2, 3, 4)
-    assert half.box(1) is None
-    assert half.boxes_T4.dtype == np.float32
+    smaller = track.scaled(0.5, 0.25)
+    assert smaller.box(0) == Box(1, 1, 3, 2)
+    assert smaller.box(1) is None
+    assert smaller.boxes_T4.dtype == np.float32
 
 
 def test_track_of_wrong_shape_is_refused() -> None:

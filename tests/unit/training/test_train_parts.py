@@ -49,7 +49,7 @@ def test_layers_have_their_rates_and_every_parameter_is_there_once() -> None:
     decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
     named = dict(model.named_parameters())
     assert scale[id(named["head.weight"])] == 1.0
-    assert min(scale.values()) == scale[id(named["patch_embed.proj.weight"])] < 0.1
+    assert min(scale.values()) == scale[id(named["patch_embed.proj.weight"])] == 0.5**3
     assert decay[id(named["head.weight"])] == 0.05
     assert decay[id(named["head.bias"])] == 0.0
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 import tiny
 from mouse_ar import cli
@@ -120,9 +121,8 @@ def test_inference_is_written(lab: Path) -> None:
 
 
 def test_real_sdk_opens_training_data_and_predictions(
-    lab: Path, caplog: pytest.LogCaptureFixture
+    sly: ModuleType, lab: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sly = _sdk()
     sly.logger.addHandler(caplog.handler)
     for path in (lab / "data", lab / "out/project"):
         ours = LocalProject.open(path)
@@ -142,11 +142,6 @@ def test_real_sdk_opens_training_data_and_predictions(
     sly.logger.removeHandler(caplog.handler)
     # The SDK looks for a dataset in every folder, also in the hidden one with our state.
     assert not [line for line in caplog.text.splitlines() if "/.mouse_ar" not in line]
-
-
-def _sdk() -> ModuleType:
-    pytest.importorskip("pylibmagic")
-    return pytest.importorskip("supervisely")
 
 
 def test_repeated_commands_say_that_nothing_is_new(lab: Path, command: Command) -> None:
@@ -244,10 +239,8 @@ def test_groups_file_keeps_animals_together(lab: Path, command: Command, tmp_pat
 def test_what_users_can_put_right_is_one_clear_line(
     lab: Path, command: Command, tmp_path: Path, arguments: str, message: str
 ) -> None:
-    if "cuda" in arguments:
-        torch = pytest.importorskip("torch")
-        if torch.cuda.is_available():
-            pytest.skip("there is a CUDA device")
+    if "cuda" in arguments and torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
     (lab / "list.yaml").write_text("- 1\n")
     best = lab / "run/checkpoints/best.safetensors"
     parts = [

@@ -17,13 +17,6 @@ from mouse_ar.data.local_project import LocalProject
 GROOMING, TWITCH = load_actions().names
 
 
-@pytest.fixture(scope="module")
-def sly() -> ModuleType:
-    """The SDK; pylibmagic brings the library that its import needs."""
-    pytest.importorskip("pylibmagic")
-    return pytest.importorskip("supervisely")
-
-
 def annotated(*, confidence: float = 1.0) -> VideoAnnotation:
     """A video with bouts, tags, provenance and a box in every frame up to the picture's edge."""
     boxes = {f: Box(300 + f, 0, 340 + f, 480) for f in range(0, 340)}

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from mouse_ar.pipelines.evaluate import EvaluatedVideos, evaluate_videos
 from mouse_ar.pipelines.infer import infer
 from mouse_ar.pipelines.predictor import load_predictor
 from mouse_ar.pipelines.preprocess import preprocess
-from mouse_ar.report.demo_page import demo_page
+from mouse_ar.report.demo_page import demo_page, demo_picture
 from mouse_ar.report.ethogram import plot_ethograms
 from mouse_ar.report.runs import infer_text, preprocess_text
 from mouse_ar.report.tables import evaluation_table, markdown_table
@@ -239,17 +239,26 @@ class _Demo:
                 detector=BackgroundSubtraction(),
                 progress=view,
             )
-            self._overlay(data.test[0], report.results[0].ethogram, view)
+            predicted = {Path(result.key).stem: result.ethogram for result in report.results}
+            shown = _most_to_see(data.test)
+            self._overlay(shown, predicted[shown.path.stem], view)
         out.print(infer_text(report), markup=False)
 
     def _overlay(self, record: VideoRecord, predicted: Ethogram, view: ProgressView) -> None:
+        overlay = self._folder / "predictions" / "overlays" / f"{record.path.stem}.mp4"
         write_overlay(
             record.path,
-            self._folder / "predictions" / "overlays" / f"{record.path.stem}.mp4",
+            overlay,
             ethograms={"true": record.ethogram, "predicted": predicted},
             track=record.track,
             colors={action.name: action.color for action in self._actions.actions},
             progress=lambda done, total: view("drawing the overlay", done, total),
+        )
+        demo_picture(
+            self._folder / "demo.png",
+            overlay=overlay,
+            predicted=predicted,
+            chart=self._folder / "evaluation" / "ethogram.png",
         )
 
     def _energy(self, data: TrainingData) -> dict[str, Any]:
@@ -298,3 +307,8 @@ class _Demo:
         page = demo_page(self._folder, table=table, figures=figures)
         out.print(f"Everything is in {self._folder}; start with {page}", markup=False)
         return figures
+
+
+def _most_to_see(records: Sequence[VideoRecord]) -> VideoRecord:
+    """The video with the most labelled bouts."""
+    return max(records, key=lambda record: len(record.ethogram.bouts))

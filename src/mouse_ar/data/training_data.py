@@ -94,7 +94,7 @@ def open_training_data(path: Path, *, actions: ActionSet) -> TrainingData:
         else:
             continue
         parts[part].append(_record(project, video, dataset=dataset))
-    if not parts["clips"]:
+    if not any(parts.values()):
         raise ValueError(
             f"{path} holds no training clips: expected datasets {list(actions.datasets)}, got "
             f"{project.datasets()}. Run `mouse-ar preprocess` first, or check actions.yaml."

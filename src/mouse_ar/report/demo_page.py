@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from PIL import Image
 
-__all__ = ["demo_page"]
+from mouse_ar.core.types import Ethogram
+from mouse_ar.video.reader import open_video
+
+__all__ = ["demo_page", "demo_picture"]
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Mouse Action Recognition: demo</title>
@@ -40,6 +44,7 @@ videos it had never seen, and used to annotate those.</p>
 _FILES = (
     ("input", "labelled videos: an Input Project in Supervisely video format"),
     ("data", "Training Data project: clips, val and test videos, manifest"),
+    ("demo.png", "a predicted frame and the ethogram in one picture"),
     ("run/checkpoints/best.safetensors", "the trained model"),
     ("run/events.jsonl", "loss, learning rate and validation of the training"),
     ("evaluation/evaluation.md", "metrics per video and action"),
@@ -50,6 +55,33 @@ _FILES = (
     ("predictions/overlays", "videos with boxes and bouts drawn in"),
     ("report.json", "the figures above"),
 )
+
+
+def demo_picture(path: Path, *, overlay: Path, predicted: Ethogram, chart: Path) -> None:
+    """A frame of an overlay video above the ethogram: one picture of what the demo made.
+
+    Args:
+        path: PNG file to write.
+        overlay: video with the predictions drawn in.
+        predicted: bouts of that video; the frame is from the middle of the longest.
+        chart: PNG of the ethogram.
+    """
+    longest = max(predicted.bouts, key=lambda bout: bout.interval.length, default=None)
+    middle = (
+        predicted.num_frames // 2
+        if longest is None
+        else (longest.interval.start + longest.interval.stop) // 2
+    )
+    with open_video(overlay) as reader:
+        frame = Image.fromarray(reader.get_batch([middle])[0])
+    with Image.open(chart) as opened:
+        strip = opened.convert("RGB")
+    picture = Image.new(
+        "RGB", (max(frame.width, strip.width), frame.height + strip.height), "white"
+    )
+    picture.paste(frame, ((picture.width - frame.width) // 2, 0))
+    picture.paste(strip, ((picture.width - strip.width) // 2, frame.height))
+    picture.save(path, optimize=True)
 
 
 def demo_page(folder: Path, *, table: str, figures: Mapping[str, Any]) -> Path:

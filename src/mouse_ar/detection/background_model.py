@@ -29,8 +29,10 @@ _GHOST_ROUNDS = 3
 # Outline in the background this much stronger than in the frame: a ghost; the inverse: an object.
 _GHOST_RATIO = 1.25
 _ROWS_AT_ONCE = 64
-# In a clip shorter than this the animal is taken to have stayed in its place.
+# In a clip shorter than this the animal may well have stayed in its place.
 _CLIP_SECONDS = 3.0
+# Whole objects in fewer frames than this may be anything.
+_LEAST_SEEN = 5
 _STILL_CONFIDENCE = 0.5
 
 
@@ -121,7 +123,10 @@ def fit_background(
         if repaired_HWC is None:
             break
         model = _with_noise(samples_NHWC, repaired_HWC, config=config)
-    if span_seconds >= _CLIP_SECONDS and _objects_seen(samples_NHWC, model, config=config):
+    bodies, frames_with_blobs = _bodies_seen(samples_NHWC, model, config=config)
+    clear = len(bodies) >= _LEAST_SEEN and len(bodies) > 0.5 * frames_with_blobs
+    clip = span_seconds < _CLIP_SECONDS
+    if clear and not clip:
         return model
     still = still_background(
         samples_NHWC,
@@ -131,23 +136,32 @@ def fit_background(
             config.min_area * median_HWC[..., 0].size,
             config.max_area * median_HWC[..., 0].size,
         ),
+        # In a clip a few bodies may be twitches of a still animal.
+        bodies=bodies if clear or not clip else [],
     )
     if still is None:
         return model
     return BackgroundModel(*still, confidence=_STILL_CONFIDENCE)
 
 
-def _objects_seen(samples_NHWC: Image, model: BackgroundModel, *, config: FitConfig) -> bool:
-    """Whether most frames show a whole object before the background, not bits of a still one."""
+def _bodies_seen(
+    samples_NHWC: Image, model: BackgroundModel, *, config: FitConfig
+) -> tuple[list[Blob], int]:
+    """Largest blobs that are whole objects before the background, and the frames with blobs.
+
+    Frames without any blob say nothing: the animal may be in its shelter most of the time.
+    """
     background_HW = _outline(model.image_HWC)
-    objects = 0
+    bodies = []
+    frames_with_blobs = 0
     for frame_HWC in samples_NHWC:
-        blobs = model.blobs(frame_HWC, config=config, max_blobs=1)
-        if blobs:
+        for blob in model.blobs(frame_HWC, config=config, max_blobs=1):
+            frames_with_blobs += 1
             frame_HW = _outline(frame_HWC)
-            ratio = _outline_ratio(blobs[0], frame_HW=frame_HW, background_HW=background_HW)
-            objects += ratio < 1 / _GHOST_RATIO
-    return objects > 0.5 * len(samples_NHWC)
+            ratio = _outline_ratio(blob, frame_HW=frame_HW, background_HW=background_HW)
+            if ratio < 1 / _GHOST_RATIO:
+                bodies.append(blob)
+    return bodies, frames_with_blobs
 
 
 def _median(samples_NHWC: Image) -> Image:

@@ -64,6 +64,10 @@ class FitConfig:
                 f"got {self.min_area}, {self.max_area}."
             )
 
+    def area_range_px(self, image_px: int) -> tuple[float, float]:
+        """Smallest and largest area of an animal in an image of so many pixels."""
+        return self.min_area * image_px, self.max_area * image_px
+
 
 @dataclass(frozen=True, eq=False)
 class BackgroundModel:
@@ -83,12 +87,12 @@ class BackgroundModel:
     confidence: float
 
     def blobs(self, frame_HWC: Image, *, config: FitConfig, max_blobs: int) -> list[Blob]:
-        """Foreground regions of a frame of the model's size, largest first."""
+        """Foreground regions of a frame of the model's size that may be animals, largest first."""
         return find_blobs(
             frame_HWC,
             background_HWC=self.image_HWC,
             threshold_HW=self.threshold_HW,
-            min_area_px=config.min_area * self.threshold_HW.size,
+            area_range_px=config.area_range_px(self.threshold_HW.size),
             max_blobs=max_blobs,
         )
 
@@ -132,10 +136,7 @@ def fit_background(
         samples_NHWC,
         median_HWC=median_HWC,
         min_contrast=config.min_contrast,
-        area_range_px=(
-            config.min_area * median_HWC[..., 0].size,
-            config.max_area * median_HWC[..., 0].size,
-        ),
+        area_range_px=config.area_range_px(median_HWC[..., 0].size),
         # In a clip a few bodies may be twitches of a still animal.
         bodies=bodies if clear or not clip else [],
     )
@@ -183,16 +184,18 @@ def _with_noise(samples_NHWC: Image, image_HWC: Image, *, config: FitConfig) -> 
     typical = _MAD_TO_SIGMA * float(np.median(diffs_NHW[:, ::4, ::4]))
     coarse = np.full(image_HWC.shape[:2], max(config.min_contrast, config.noise_factor * typical))
     model = replace(model, threshold_HW=_as_image(coarse))
-    areas = []
+    _, largest_px = config.area_range_px(blank.size)
+    areas: list[int] = []
     square_HW = np.zeros(image_HWC.shape[:2], dtype=np.float32)
     count_HW = np.zeros_like(square_HW)
     for frame_HWC, diff_HW in zip(samples_NHWC, diffs_NHW, strict=True):
         quiet_HW = np.ones_like(square_HW)
-        blobs = model.blobs(frame_HWC, config=config, max_blobs=4)
+        # What is larger than an animal (a lamp switched on) is no noise either.
+        blobs = model.blobs(frame_HWC, config=replace(config, max_area=1.0), max_blobs=4)
         for blob in blobs:
             quiet_HW[_widened(blob, shape=quiet_HW.shape) > 0] = 0
-        if blobs:
-            areas.append(blobs[0].area_px)
+        fitting = [blob.area_px for blob in blobs if blob.area_px <= largest_px]
+        areas += fitting[:1]
         square_HW += quiet_HW * diff_HW.astype(np.float32) ** 2
         count_HW += quiet_HW
     sigma_HW = cv2.blur(np.sqrt(square_HW / np.maximum(count_HW, 1)), (5, 5))

@@ -205,6 +205,28 @@ def test_nothing_moves_means_nothing_found() -> None:
     assert detector.detect(frames) == [[] for _ in frames]
 
 
+def test_larger_than_an_animal_is_no_detection() -> None:
+    # In two of three frames a lamp lights the left or the right of the picture; the mouse walks on.
+    pairs = [with_mouse(arena(120), circle(n), level=25) for n in range(40)]
+    frames = noisy([frame for frame, _ in pairs])
+    width = round(0.4 * WIDTH)
+    sides = [slice(0, width), slice(WIDTH - width, WIDTH), slice(0, 0)]
+    apart = []
+    for n, (_, box) in enumerate(pairs):
+        side = sides[n % 3]
+        frames[n, :, side] = np.minimum(frames[n, :, side], 165) + 90
+        if box.right < side.start - 5 or box.left > side.stop + 5:
+            apart.append(n)
+    detector = BackgroundSubtraction(BackgroundConfig(fit=FitConfig(max_area=0.05)))
+    detector.fit(frames)
+    found = detector.detect(frames)
+    assert max(d.box.area for each in found for d in each) < 0.05 * HEIGHT * WIDTH
+    assert len(apart) > 20
+    # The lamp is neither noise nor an animal of unusual size, so the scores are high too.
+    assert all(found[n] and found[n][0].box.iou(pairs[n][1]) > 0.6 for n in apart)
+    assert min(found[n][0].score for n in apart) > 0.65
+
+
 def test_boxes_are_in_pixels_of_the_given_frame() -> None:
     pairs = [with_mouse(arena(190), circle(n), level=30) for n in range(40)]
     large = np.stack([cv2.resize(frame, None, fx=3, fy=3) for frame, _ in pairs])

@@ -16,9 +16,13 @@ from mouse_ar.detection.protocol import Detection, Detector
 from mouse_ar.video.probe import VideoMeta, probe
 from mouse_ar.video.reader import iter_frames
 
-__all__ = ["fill_track", "track_video"]
+__all__ = ["MAX_GAP_SECONDS", "TRACKING_VERSION", "fill_track", "track_video"]
 
 Floats = NDArray[np.float64]
+
+# Part of a stored track's key: raise it when association or filling change for equal detections.
+TRACKING_VERSION = 2
+MAX_GAP_SECONDS = 2.0
 
 _BATCH_FRAMES = 16
 # Boxes jitter by a pixel or two from frame to frame; a mouse does not change its course within
@@ -38,7 +42,7 @@ def track_video(
     *,
     detector: Detector,
     detect_every: int = 1,
-    max_gap_seconds: float = 2.0,
+    max_gap_seconds: float = MAX_GAP_SECONDS,
     meta: VideoMeta | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Track:
@@ -101,7 +105,7 @@ def fill_track(
     num_frames: int,
     fps: float,
     detect_every: int = 1,
-    max_gap_seconds: float = 2.0,
+    max_gap_seconds: float = MAX_GAP_SECONDS,
 ) -> Track:
     """A track from the boxes of single frames.
 

@@ -27,9 +27,9 @@ _OUTLINE_HELD, _OUTLINE_REACH = 0.4, 0.2
 _PLACE_HELD, _PLACE_REACH = 0.7, 1.0
 # Walls and floors run along the edge of the picture; an animal covers less of it than this.
 _BORDER = 0.3
-# Bodies of which more than the first share lies within a region, each smaller than the second share
-# of it, move about on a lit floor. What moves of a still animal crosses its outline: in 260 clips
-# of rats with at least five bodies seen, 95 % within was the most.
+# Bodies of which more than the first share lies within a region, and whose median area is less than
+# the second share of it, move about on a lit floor. What moves of a still animal crosses its
+# outline: in those of 260 clips of rats that show at least five bodies, at most 95 % lay within.
 _WITHIN = 0.96
 _PART = 0.3
 # Parts of the animal in the shade: foreground starts at this share of the step between classes.

@@ -48,7 +48,7 @@ class Tally:
     empty: int = 0
     seconds: float = 0.0
 
-    def add(self, track: Track, truth: Mapping[int, Box], *, seconds: float) -> None:
+    def add(self, track: Track, truth: Mapping[int, Box], *, seconds: float = 0.0) -> None:
         """Compare a track with the given boxes of its video."""
         self.frames += track.num_frames
         self.empty += int(np.count_nonzero(~track.present_T))
@@ -61,12 +61,13 @@ class Tally:
             self.iou += iou
             self.half += iou >= 0.5
 
+    def quality(self) -> tuple[float, float, float]:
+        """Share of frames with the centre inside, mean IoU, share with an IoU of a half."""
+        return self.inside / self.scored, self.iou / self.scored, self.half / self.scored
+
     def row(self, name: str) -> str:
         """One line of the table."""
-        quality = ["-"] * 3
-        if self.scored:
-            n = self.scored
-            quality = [f"{self.inside / n:.3f}", f"{self.iou / n:.3f}", f"{self.half / n:.3f}"]
+        quality = [f"{value:.3f}" for value in self.quality()] if self.scored else ["-"] * 3
         cells = [name, str(self.frames), *quality, f"{self.empty / self.frames:.3f}"]
         return "| " + " | ".join([*cells, f"{self.frames / self.seconds:.0f}"]) + " |"
 

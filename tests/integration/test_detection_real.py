@@ -6,13 +6,12 @@ tail (rats), so "centre inside" says more than the IoU.
 
 from __future__ import annotations
 
-import csv
-from collections import defaultdict
+import importlib.util
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
-import cv2
-import numpy as np
 import pytest
 
 from mouse_ar.core.types import Box, Track
@@ -23,27 +22,28 @@ from mouse_ar.video.probe import probe
 from mouse_ar.video.reader import iter_frames
 
 
-def given_boxes(path: Path, *, by: str | None = None) -> dict[str, dict[int, Box]]:
-    boxes: dict[str, dict[int, Box]] = defaultdict(dict)
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if row["x1"]:
-                sides = [float(row[k]) for k in ("x1", "y1", "x2", "y2")]
-                boxes[row[by] if by else ""][int(row["frame"])] = Box(*sides)
-    return boxes
+@pytest.fixture(scope="module")
+def bench(repo: Path) -> ModuleType:
+    """The script behind the table: the floors are of what it measures."""
+    path = repo / "scripts" / "bench_detection.py"
+    spec = importlib.util.spec_from_file_location("bench_detection", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
-def quality(track: Track, truth: Mapping[int, Box]) -> tuple[float, float]:
+def quality(bench: ModuleType, track: Track, truth: Mapping[int, Box]) -> tuple[float, float]:
     """Share of frames with the centre inside, and mean IoU."""
-    inside, ious = [], []
-    for frame, true in truth.items():
-        box = track.box(frame)
-        inside.append(box is not None and true.contains(*box.center))
-        ious.append(0.0 if box is None else box.iou(true))
-    return float(np.mean(inside)), float(np.mean(ious))
+    tally = bench.Tally()
+    tally.add(track, truth)
+    inside, iou, _ = tally.quality()
+    return inside, iou
 
 
-def test_open_field_first_300_frames(shared_data: Path) -> None:
+def test_open_field_first_300_frames(shared_data: Path, bench: ModuleType) -> None:
     path = shared_data / "openfield_top/m3v1mp4.mp4"
     meta = probe(path)
     detector = BackgroundSubtraction()
@@ -55,8 +55,8 @@ def test_open_field_first_300_frames(shared_data: Path) -> None:
     chosen = associate(found, step_seconds=3 / meta.fps)
     seen = {3 * n: d.box for n, d in enumerate(chosen) if d is not None}
     track = fill_track(seen, num_frames=300, fps=meta.fps, detect_every=3)
-    truth = given_boxes(path.with_suffix(".boxes.csv"))[""]
-    inside, iou = quality(track, {n: b for n, b in truth.items() if n < 300})
+    truth = bench.read_boxes(path.with_suffix(".boxes.csv"))[""]
+    inside, iou = quality(bench, track, {n: b for n, b in truth.items() if n < 300})
     # In this stretch many given boxes hold, and ten are, the mouse's reflection in the wall.
     assert inside >= 0.96
     assert iou >= 0.75
@@ -77,14 +77,14 @@ def test_short_clip_of_a_moving_mouse(shared_data: Path) -> None:
     assert middle.iou(Box(90, 60, 172, 145)) > 0.6
 
 
-def test_still_rats_in_16_frame_clips(shared_data: Path) -> None:
+def test_still_rats_in_16_frame_clips(shared_data: Path, bench: ModuleType) -> None:
     folder = shared_data / "rat_homecage_clips"
-    truths = given_boxes(folder / "boxes.csv", by="clip")
+    truths = bench.read_boxes(folder / "boxes.csv", by="clip")
     clips = sorted(clip for clip in truths if clip.startswith("grooming/"))[:2]
     assert len(clips) == 2
     for clip in clips:
-        track = track_video(folder / clip, detector=BackgroundSubtraction(), detect_every=3)
-        inside, iou = quality(track, truths[clip])
+        track, _ = bench.tracked(folder / clip, detect_every=3)
+        inside, iou = quality(bench, track, truths[clip])
         assert inside == 1.0, clip
         assert iou >= 0.3, clip
 
@@ -100,45 +100,31 @@ def test_still_rats_in_16_frame_clips(shared_data: Path) -> None:
         ("openfield_top/tracktor_mouse_video", 0.98, 0.80),
     ],
 )
-def test_whole_videos(shared_data: Path, name: str, least_inside: float, least_iou: float) -> None:
+def test_whole_videos(
+    shared_data: Path, bench: ModuleType, name: str, least_inside: float, least_iou: float
+) -> None:
     path = shared_data / f"{name}.mp4"
-    track = track_video(path, detector=BackgroundSubtraction(), detect_every=4)
-    inside, iou = quality(track, given_boxes(path.with_suffix(".boxes.csv"))[""])
+    track, _ = bench.tracked(path, detect_every=4)
+    inside, iou = quality(bench, track, bench.read_boxes(path.with_suffix(".boxes.csv"))[""])
     assert inside >= least_inside
     assert iou >= least_iou
 
 
 @pytest.mark.slow
-def test_all_rat_clips(shared_data: Path) -> None:
+def test_all_rat_clips(shared_data: Path, bench: ModuleType) -> None:
     folder = shared_data / "rat_homecage_clips"
-    scores = [
-        quality(track_video(folder / clip, detector=BackgroundSubtraction(), detect_every=3), truth)
-        for clip, truth in given_boxes(folder / "boxes.csv", by="clip").items()
-    ]
-    inside, iou = np.mean(scores, axis=0)
+    tally = bench.Tally()
+    for clip, truth in bench.read_boxes(folder / "boxes.csv", by="clip").items():
+        track, _ = bench.tracked(folder / clip, detect_every=3)
+        tally.add(track, truth)
+    assert tally.frames == 260 * 16
+    inside, iou, _ = tally.quality()
     assert inside >= 0.95
     assert iou >= 0.65
 
 
 @pytest.mark.slow
-def test_keypoints_of_stills_inside_the_box(shared_data: Path) -> None:
-    folder = shared_data / "openfield_top/m4s1"
-    with (folder / "CollectedData_Pranav.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))[3:]
-    rows = [row for row in rows if (folder / Path(row[0]).name).exists()]
-    stills = np.stack(
-        [
-            cv2.cvtColor(cv2.imread(str(folder / Path(row[0]).name)), cv2.COLOR_BGR2RGB)
-            for row in rows
-        ]
-    )
-    detector = BackgroundSubtraction()
-    detector.fit(stills)
-    inside = [
-        bool(found and found[0].box.contains(x, y))
-        for row, found in zip(rows, detector.detect(stills), strict=True)
-        for x, y in np.reshape([float(v) if v else np.nan for v in row[1:]], (-1, 2))
-        if np.isfinite(x)
-    ]
-    assert len(inside) == 60
-    assert np.mean(inside) >= 0.9
+def test_keypoints_of_stills_inside_the_box(shared_data: Path, bench: ModuleType) -> None:
+    inside, total = bench.keypoints_inside(shared_data / "openfield_top/m4s1")
+    assert total == 60
+    assert inside >= 54

@@ -29,8 +29,10 @@ _GHOST_ROUNDS = 3
 # Outline in the background this much stronger than in the frame: a ghost; the inverse: an object.
 _GHOST_RATIO = 1.25
 _ROWS_AT_ONCE = 64
-# In a clip shorter than this the animal is taken to have stayed in its place.
+# In a clip shorter than this the animal may well have stayed in its place.
 _CLIP_SECONDS = 3.0
+# Whole objects in fewer frames than this may be anything.
+_LEAST_SEEN = 5
 _STILL_CONFIDENCE = 0.5
 
 
@@ -62,6 +64,10 @@ class FitConfig:
                 f"got {self.min_area}, {self.max_area}."
             )
 
+    def area_range_px(self, image_px: int) -> tuple[float, float]:
+        """Smallest and largest area of an animal in an image of so many pixels."""
+        return self.min_area * image_px, self.max_area * image_px
+
 
 @dataclass(frozen=True, eq=False)
 class BackgroundModel:
@@ -81,12 +87,12 @@ class BackgroundModel:
     confidence: float
 
     def blobs(self, frame_HWC: Image, *, config: FitConfig, max_blobs: int) -> list[Blob]:
-        """Foreground regions of a frame of the model's size, largest first."""
+        """Foreground regions of a frame of the model's size that may be animals, largest first."""
         return find_blobs(
             frame_HWC,
             background_HWC=self.image_HWC,
             threshold_HW=self.threshold_HW,
-            min_area_px=config.min_area * self.threshold_HW.size,
+            area_range_px=config.area_range_px(self.threshold_HW.size),
             max_blobs=max_blobs,
         )
 
@@ -121,33 +127,42 @@ def fit_background(
         if repaired_HWC is None:
             break
         model = _with_noise(samples_NHWC, repaired_HWC, config=config)
-    if span_seconds >= _CLIP_SECONDS and _objects_seen(samples_NHWC, model, config=config):
+    bodies, frames_with_blobs = _bodies_seen(samples_NHWC, model, config=config)
+    clear = len(bodies) >= _LEAST_SEEN and len(bodies) > 0.5 * frames_with_blobs
+    clip = span_seconds < _CLIP_SECONDS
+    if clear and not clip:
         return model
     still = still_background(
         samples_NHWC,
         median_HWC=median_HWC,
         min_contrast=config.min_contrast,
-        area_range_px=(
-            config.min_area * median_HWC[..., 0].size,
-            config.max_area * median_HWC[..., 0].size,
-        ),
+        area_range_px=config.area_range_px(median_HWC[..., 0].size),
+        # In a clip a few bodies may be twitches of a still animal.
+        bodies=bodies if clear or not clip else [],
     )
     if still is None:
         return model
     return BackgroundModel(*still, confidence=_STILL_CONFIDENCE)
 
 
-def _objects_seen(samples_NHWC: Image, model: BackgroundModel, *, config: FitConfig) -> bool:
-    """Whether most frames show a whole object before the background, not bits of a still one."""
+def _bodies_seen(
+    samples_NHWC: Image, model: BackgroundModel, *, config: FitConfig
+) -> tuple[list[Blob], int]:
+    """Largest blobs that are whole objects before the background, and the frames with blobs.
+
+    Frames without any blob say nothing: the animal may be in its shelter most of the time.
+    """
     background_HW = _outline(model.image_HWC)
-    objects = 0
+    bodies = []
+    frames_with_blobs = 0
     for frame_HWC in samples_NHWC:
-        blobs = model.blobs(frame_HWC, config=config, max_blobs=1)
-        if blobs:
+        for blob in model.blobs(frame_HWC, config=config, max_blobs=1):
+            frames_with_blobs += 1
             frame_HW = _outline(frame_HWC)
-            ratio = _outline_ratio(blobs[0], frame_HW=frame_HW, background_HW=background_HW)
-            objects += ratio < 1 / _GHOST_RATIO
-    return objects > 0.5 * len(samples_NHWC)
+            ratio = _outline_ratio(blob, frame_HW=frame_HW, background_HW=background_HW)
+            if ratio < 1 / _GHOST_RATIO:
+                bodies.append(blob)
+    return bodies, frames_with_blobs
 
 
 def _median(samples_NHWC: Image) -> Image:
@@ -169,16 +184,18 @@ def _with_noise(samples_NHWC: Image, image_HWC: Image, *, config: FitConfig) -> 
     typical = _MAD_TO_SIGMA * float(np.median(diffs_NHW[:, ::4, ::4]))
     coarse = np.full(image_HWC.shape[:2], max(config.min_contrast, config.noise_factor * typical))
     model = replace(model, threshold_HW=_as_image(coarse))
-    areas = []
+    _, largest_px = config.area_range_px(blank.size)
+    areas: list[int] = []
     square_HW = np.zeros(image_HWC.shape[:2], dtype=np.float32)
     count_HW = np.zeros_like(square_HW)
     for frame_HWC, diff_HW in zip(samples_NHWC, diffs_NHW, strict=True):
         quiet_HW = np.ones_like(square_HW)
-        blobs = model.blobs(frame_HWC, config=config, max_blobs=4)
+        # What is larger than an animal (a lamp switched on) is no noise either.
+        blobs = model.blobs(frame_HWC, config=replace(config, max_area=1.0), max_blobs=4)
         for blob in blobs:
             quiet_HW[_widened(blob, shape=quiet_HW.shape) > 0] = 0
-        if blobs:
-            areas.append(blobs[0].area_px)
+        fitting = [blob.area_px for blob in blobs if blob.area_px <= largest_px]
+        areas += fitting[:1]
         square_HW += quiet_HW * diff_HW.astype(np.float32) ** 2
         count_HW += quiet_HW
     sigma_HW = cv2.blur(np.sqrt(square_HW / np.maximum(count_HW, 1)), (5, 5))

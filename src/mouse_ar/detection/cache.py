@@ -11,30 +11,33 @@ from pathlib import Path
 import numpy as np
 
 from mouse_ar.core.types import Track
+from mouse_ar.detection.tracking import TRACKING_VERSION
 
 __all__ = ["TrackCache", "TrackKey"]
 
 
 @dataclass(frozen=True)
 class TrackKey:
-    """What a track depends on.
+    """What a track depends on, beside the tracking code (TRACKING_VERSION).
 
     Args:
         video_sha256: content hash of the video.
         fingerprint: of the detector, see :class:`~mouse_ar.detection.protocol.Detector`.
         detect_every: step between the frames that were looked at.
+        max_gap_seconds: longest time over which a box was interpolated or held.
     """
 
     video_sha256: str
     fingerprint: str
     detect_every: int
+    max_gap_seconds: float
 
     @property
     def name(self) -> str:
         """File name of the entry: safe on every file system, whatever the fingerprint holds."""
-        settings = f"{self.fingerprint}\n{self.detect_every}".encode()
         video = hashlib.sha256(self.video_sha256.encode()).hexdigest()
-        return f"{video[:32]}-{hashlib.sha256(settings).hexdigest()[:16]}.npz"
+        everything = hashlib.sha256(_identity(self).encode()).hexdigest()
+        return f"{video[:32]}-{everything[:16]}.npz"
 
 
 class TrackCache:
@@ -78,4 +81,5 @@ class TrackCache:
 
 
 def _identity(key: TrackKey) -> str:
-    return f"{key.video_sha256}\n{key.fingerprint}\n{key.detect_every}"
+    parts = (key.video_sha256, key.fingerprint, key.detect_every, key.max_gap_seconds)
+    return "\n".join(str(part) for part in (*parts, TRACKING_VERSION))

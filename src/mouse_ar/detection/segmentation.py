@@ -89,12 +89,12 @@ def find_blobs(
     *,
     background_HWC: Image,
     threshold_HW: Image,
-    min_area_px: float,
+    area_range_px: tuple[float, float],
     max_blobs: int,
 ) -> list[Blob]:
     """Regions that differ from the background by more than the threshold, largest first.
 
-    Specks are removed and cracks are closed.
+    Specks are removed and cracks are closed. Regions outside the range of areas are left out.
     """
     lit_HWC = match_light(background_HWC, frame_HWC=frame_HWC)
     diff_HW = difference(frame_HWC, background_HWC=lit_HWC)
@@ -109,12 +109,12 @@ def find_blobs(
         opened_HW[y : y + height, x : x + width], cv2.MORPH_CLOSE, kernel, iterations=2
     )
     _, labels, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
-    largest = 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:max_blobs]
+    areas = stats[:, cv2.CC_STAT_AREA]
+    fitting = (areas >= area_range_px[0]) & (areas <= area_range_px[1])
+    largest = 1 + np.argsort(-areas[1:], kind="stable")
     blobs = []
-    for label in largest:
+    for label in largest[fitting[largest]][:max_blobs]:
         left, top, width, height, area = (int(v) for v in stats[label])
-        if area < min_area_px:
-            break
         inside = labels[top : top + height, left : left + width] == label
         left, top = left + x, top + y
         window = slice(top, top + height), slice(left, left + width)

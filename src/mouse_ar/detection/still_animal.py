@@ -7,13 +7,14 @@ small against the picture. Its background is flat: the other class's grey level.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mouse_ar.detection.segmentation import as_mask, difference
+from mouse_ar.detection.segmentation import Blob, as_mask, difference
 
 __all__ = ["still_background"]
 
@@ -26,6 +27,11 @@ _OUTLINE_HELD, _OUTLINE_REACH = 0.4, 0.2
 _PLACE_HELD, _PLACE_REACH = 0.7, 1.0
 # Walls and floors run along the edge of the picture; an animal covers less of it than this.
 _BORDER = 0.3
+# Bodies of which more than the first share lies within a region, and whose median area is less than
+# the second share of it, move about on a lit floor. What moves of a still animal crosses its
+# outline: in those of 260 clips of rats that show at least five bodies, at most 95 % lay within.
+_WITHIN = 0.96
+_PART = 0.3
 # Parts of the animal in the shade: foreground starts at this share of the step between classes.
 _DIM = 0.5
 _NEVER = 255
@@ -37,6 +43,7 @@ def still_background(
     median_HWC: Image,
     min_contrast: float,
     area_range_px: tuple[float, float],
+    bodies: Sequence[Blob] = (),
 ) -> tuple[Image, Image, float] | None:
     """A flat background (H, W, 3), the thresholds (H, W) that let an animal stand out, its area.
 
@@ -48,6 +55,7 @@ def still_background(
         median_HWC: their temporal median.
         min_contrast: least difference in grey levels.
         area_range_px: smallest and largest area of an animal.
+        bodies: what moved as a whole; a region that they move about in is no animal.
     """
     moved_HW = _motion(samples_NHWC, median_HWC=median_HWC, min_contrast=min_contrast)
     if np.count_nonzero(moved_HW) == 0:
@@ -56,7 +64,7 @@ def still_background(
     level, bright_HW = cv2.threshold(gray_HW, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     for mask_HW in (bright_HW, cv2.bitwise_not(bright_HW)):
         region_HW = _region(moved_HW, mask_HW=mask_HW, area_range_px=area_range_px)
-        if region_HW is None:
+        if region_HW is None or _is_floor(region_HW, bodies=bodies):
             continue
         area_px = float(np.count_nonzero(region_HW))
         distance_HW = cv2.distanceTransform(cv2.bitwise_not(region_HW), cv2.DIST_L2, 3)
@@ -95,3 +103,15 @@ def _region(moved_HW: Mask, *, mask_HW: Mask, area_range_px: tuple[float, float]
     region_HW = as_mask(labels_HW == label)
     border = np.concatenate([region_HW[0], region_HW[-1], region_HW[:, 0], region_HW[:, -1]])
     return None if np.mean(border > 0) > _BORDER else region_HW
+
+
+def _is_floor(region_HW: Mask, *, bodies: Sequence[Blob]) -> bool:
+    """Whether small bodies move about within the region, holes included."""
+    if not bodies:
+        return False
+    outlines, _ = cv2.findContours(region_HW, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled_HW = cv2.drawContours(np.zeros_like(region_HW), outlines, -1, 255, cv2.FILLED)
+    within = sum(np.count_nonzero(cv2.min(filled_HW[b.window], b.mask_HW)) for b in bodies)
+    areas = [blob.area_px for blob in bodies]
+    small = np.median(areas) < _PART * np.count_nonzero(filled_HW)
+    return bool(small and within > _WITHIN * sum(areas))

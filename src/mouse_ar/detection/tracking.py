@@ -16,9 +16,13 @@ from mouse_ar.detection.protocol import Detection, Detector
 from mouse_ar.video.probe import VideoMeta, probe
 from mouse_ar.video.reader import iter_frames
 
-__all__ = ["fill_track", "track_video"]
+__all__ = ["MAX_GAP_SECONDS", "TRACKING_VERSION", "fill_track", "track_video"]
 
 Floats = NDArray[np.float64]
+
+# Part of a stored track's key: raise it when association or filling change for equal detections.
+TRACKING_VERSION = 2
+MAX_GAP_SECONDS = 2.0
 
 _BATCH_FRAMES = 16
 # Boxes jitter by a pixel or two from frame to frame; a mouse does not change its course within
@@ -26,8 +30,11 @@ _BATCH_FRAMES = 16
 _SMOOTHING_SECONDS = 0.04
 # Single wrong boxes shorter than half of this are outvoted by their neighbours.
 _MEDIAN_SECONDS = 0.1
-# Resting: the boxes before and after a gap overlap at least this much.
+# Resting: the boxes before and after overlap at least this much.
 _REST_IOU = 0.3
+# At either end of the track, rest is judged by the boxes within the first time, which have to span
+# at least the second: a lone detection is no resting mouse.
+_REST_SECONDS, _REST_SEEN_SECONDS = 1.0, 0.5
 
 
 def track_video(
@@ -35,7 +42,7 @@ def track_video(
     *,
     detector: Detector,
     detect_every: int = 1,
-    max_gap_seconds: float = 2.0,
+    max_gap_seconds: float = MAX_GAP_SECONDS,
     meta: VideoMeta | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Track:
@@ -98,15 +105,16 @@ def fill_track(
     num_frames: int,
     fps: float,
     detect_every: int = 1,
-    max_gap_seconds: float = 2.0,
+    max_gap_seconds: float = MAX_GAP_SECONDS,
 ) -> Track:
     """A track from the boxes of single frames.
 
     Between detections at most ``max_gap_seconds`` apart the box is interpolated. A longer gap is
     bridged too if the mouse is found again where it was (it rested); otherwise the last box is
     held for ``max_gap_seconds`` and the rest of the gap stays empty. After the last detection a
-    resting mouse's box is held to the end, a moving one's for ``max_gap_seconds``; before the
-    first detection likewise.
+    resting mouse's box is held to the end, any other for ``max_gap_seconds``; before the first
+    detection likewise. To be taken for resting, the mouse must be seen in one place for half a
+    second and at least twice within one second.
 
     Args:
         seen: observed boxes by frame.
@@ -126,14 +134,14 @@ def fill_track(
     boxes_T4 = np.full((num_frames, 4), np.nan, dtype=np.float32)
     max_gap = max(detect_every, round(max_gap_seconds * fps))
     pieces = _pieces(frames, boxes_N4, max_gap=max_gap)
-    second = round(fps / detect_every) + 1
     for number, part in enumerate(pieces):
         start, stop = frames[part][0], min(num_frames, frames[part][-1] + 1 + max_gap)
         if number == 0:
-            start = 0 if _rests(boxes_N4[part][:second]) else max(0, start - max_gap)
+            rests = _rests(frames[part], boxes_N4[part], at=frames[part][0], fps=fps)
+            start = 0 if rests else max(0, start - max_gap)
         if number + 1 < len(pieces):
             stop = min(stop, frames[pieces[number + 1]][0])
-        elif _rests(boxes_N4[part][-second:]):
+        elif _rests(frames[part], boxes_N4[part], at=frames[part][-1], fps=fps):
             stop = num_frames
         grid = np.arange(start, stop)
         lines_T4 = np.stack([np.interp(grid, frames[part], y) for y in steady_N4[part].T], axis=1)
@@ -151,13 +159,22 @@ def _odd(value: float) -> int:
 def _pieces(frames: NDArray[np.int64], boxes_N4: Floats, *, max_gap: int) -> list[slice]:
     """Runs of detections between which the mouse was lost."""
     cuts = [
-        n + 1 for n in np.flatnonzero(np.diff(frames) > max_gap) if not _rests(boxes_N4[[n, n + 1]])
+        n + 1
+        for n in np.flatnonzero(np.diff(frames) > max_gap)
+        if not _overlap(boxes_N4[n], boxes_N4[n + 1])
     ]
     edges = [0, *cuts, len(frames)]
     return [slice(a, b) for a, b in pairwise(edges)]
 
 
-def _rests(boxes_N4: Floats) -> bool:
-    """Whether the first and the last box overlap as those of a mouse that stayed."""
-    first, last = (Box(*(float(v) for v in boxes_N4[n])) for n in (0, -1))
-    return first.iou(last) >= _REST_IOU
+def _rests(frames: NDArray[np.int64], boxes_N4: Floats, *, at: int, fps: float) -> bool:
+    """Whether the mouse stayed around a frame, and was seen for long enough to tell."""
+    near = np.flatnonzero(np.abs(frames - at) <= _REST_SECONDS * fps)[[0, -1]]
+    (start, end), (first_4, last_4) = frames[near], boxes_N4[near]
+    return bool(end - start >= _REST_SEEN_SECONDS * fps) and _overlap(first_4, last_4)
+
+
+def _overlap(one_4: Floats, other_4: Floats) -> bool:
+    """Whether two boxes may be of a mouse that did not walk between."""
+    first, second = (Box(*(float(v) for v in sides)) for sides in (one_4, other_4))
+    return first.iou(second) >= _REST_IOU

@@ -8,7 +8,7 @@ from pathlib import Path
 from mouse_ar.core.types import Track
 from mouse_ar.detection.cache import TrackCache, TrackKey
 from mouse_ar.detection.protocol import Detector
-from mouse_ar.detection.tracking import track_video
+from mouse_ar.detection.tracking import MAX_GAP_SECONDS, track_video
 from mouse_ar.video.probe import VideoMeta
 
 __all__ = ["Tracker"]
@@ -40,6 +40,7 @@ class Tracker:
             video_sha256=sha256,
             fingerprint=self._detector.fingerprint,
             detect_every=self._detect_every,
+            max_gap_seconds=MAX_GAP_SECONDS,
         )
         track = self._cache.get(key)
         if track is None:
@@ -47,6 +48,7 @@ class Tracker:
                 meta.path,
                 detector=self._detector,
                 detect_every=self._detect_every,
+                max_gap_seconds=MAX_GAP_SECONDS,
                 meta=meta,
                 progress=progress,
             )

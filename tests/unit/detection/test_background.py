@@ -163,11 +163,68 @@ def test_still_animal_in_a_clip_is_found_by_brightness() -> None:
     assert max(d[0].score for d in found) <= 0.5
 
 
+def lit_disc(center: tuple[int, int] | None) -> tuple[Frames, Box | None]:
+    """A white disc, a quarter of the dark picture, and a mouse of 25x15 px on it."""
+    frame = np.full((HEIGHT, WIDTH, 3), 20, np.uint8)
+    cv2.circle(frame, (120, 90), 58, (220, 220, 220), -1)
+    if center is None:
+        return frame, None
+    x, y = center
+    frame[y - 7 : y + 8, x - 12 : x + 13] = 60
+    return frame, Box(x - 12, y - 7, x + 13, y + 8)
+
+
+def on_disc(step: int) -> tuple[int, int]:
+    angle = step * 2 * np.pi / 40
+    return round(120 + 30 * np.cos(angle)), round(90 + 30 * np.sin(angle))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "samples", "visible"),
+    [
+        pytest.param(1, 25, range(25), id="clip"),
+        pytest.param(60, 40, range(40), id="minute"),
+        pytest.param(3600, 64, range(38, 64), id="shelter"),
+        pytest.param(3600, 64, range(0, 64, 20), id="rarely-out"),
+    ],
+)
+def test_lit_floor_is_no_mouse(seconds: float, samples: int, visible: range) -> None:
+    pairs = [lit_disc(on_disc(n) if n in visible else None) for n in range(samples)]
+    frames = noisy([frame for frame, _ in pairs])
+    detector = BackgroundSubtraction()
+    detector.fit(frames, span_seconds=seconds)
+    for found, (_, true) in zip(detector.detect(frames), pairs, strict=True):
+        assert len(found) == (true is not None)
+        assert true is None or found[0].box.iou(true) > 0.8
+
+
 def test_nothing_moves_means_nothing_found() -> None:
     frames = noisy([with_mouse(arena(20), (120, 90), level=200)[0]] * 16)
     detector = BackgroundSubtraction()
     detector.fit(frames, span_seconds=0.6)
     assert detector.detect(frames) == [[] for _ in frames]
+
+
+def test_larger_than_an_animal_is_no_detection() -> None:
+    # In two of three frames a lamp lights the left or the right of the picture; the mouse walks on.
+    pairs = [with_mouse(arena(120), circle(n), level=25) for n in range(40)]
+    frames = noisy([frame for frame, _ in pairs])
+    width = round(0.4 * WIDTH)
+    sides = [slice(0, width), slice(WIDTH - width, WIDTH), slice(0, 0)]
+    apart = []
+    for n, (_, box) in enumerate(pairs):
+        side = sides[n % 3]
+        frames[n, :, side] = np.minimum(frames[n, :, side], 165) + 90
+        if box.right < side.start - 5 or box.left > side.stop + 5:
+            apart.append(n)
+    detector = BackgroundSubtraction(BackgroundConfig(fit=FitConfig(max_area=0.05)))
+    detector.fit(frames)
+    found = detector.detect(frames)
+    assert max(d.box.area for each in found for d in each) < 0.05 * HEIGHT * WIDTH
+    assert len(apart) > 20
+    # The lamp is neither noise nor an animal of unusual size, so the scores are high too.
+    assert all(found[n] and found[n][0].box.iou(pairs[n][1]) > 0.6 for n in apart)
+    assert min(found[n][0].score for n in apart) > 0.65
 
 
 def test_boxes_are_in_pixels_of_the_given_frame() -> None:

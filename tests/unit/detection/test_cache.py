@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mouse_ar.core.types import Box, Track
+from mouse_ar.detection import cache as cache_module
 from mouse_ar.detection.cache import TrackCache, TrackKey
 
-KEY = TrackKey(video_sha256="ab" * 32, fingerprint="background-1", detect_every=2)
+KEY = TrackKey(
+    video_sha256="ab" * 32, fingerprint="background-1", detect_every=2, max_gap_seconds=2.0
+)
 
 
 def some_track() -> Track:
@@ -31,19 +35,34 @@ def test_gives_back_what_was_put(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        TrackKey("cd" * 32, "background-1", 2),
-        TrackKey("ab" * 32, "background-2", 2),
-        TrackKey("ab" * 32, "background-1", 4),
+        replace(KEY, video_sha256="cd" * 32),
+        replace(KEY, fingerprint="background-2"),
+        replace(KEY, detect_every=4),
+        replace(KEY, max_gap_seconds=1.0),
     ],
 )
 def test_every_part_of_the_key_counts(tmp_path: Path, other: TrackKey) -> None:
     cache = TrackCache(tmp_path)
     cache.put(KEY, some_track())
     assert cache.get(other) is None
+    # Were their names equal, the content would still tell them apart.
+    (tmp_path / KEY.name).rename(tmp_path / other.name)
+    assert cache.get(other) is None
+
+
+def test_tracks_of_other_tracking_code_are_a_miss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = TrackCache(tmp_path)
+    cache.put(KEY, some_track())
+    name = KEY.name
+    monkeypatch.setattr(cache_module, "TRACKING_VERSION", -1)
+    assert cache.get(KEY) is None
+    assert KEY.name != name
 
 
 def test_fingerprint_may_hold_any_characters(tmp_path: Path) -> None:
-    key = TrackKey("ab" * 32, "http://host:8000/model?é\n../..", 1)
+    key = replace(KEY, fingerprint="http://host:8000/model?é\n../..")
     cache = TrackCache(tmp_path)
     cache.put(key, some_track())
     assert cache.get(key) is not None

@@ -54,7 +54,7 @@ def test_regions_come_largest_first_and_specks_are_left_out() -> None:
         frame,
         background_HWC=background,
         threshold_HW=np.full((100, 160), 20, np.uint8),
-        min_area_px=20,
+        area_range_px=(20, 16000),
         max_blobs=9,
     )
     assert [blob.area_px > 1000 for blob in blobs] == [True, False]
@@ -63,11 +63,26 @@ def test_regions_come_largest_first_and_specks_are_left_out() -> None:
     assert (box.right, box.bottom) == pytest.approx((120, 80), abs=2)
 
 
+def test_too_large_regions_leave_room_for_others() -> None:
+    background = np.full((100, 160, 3), 200, np.uint8)
+    frame = background.copy()
+    frame[10:20, 10:20] = 30
+    frame[40:80, 60:120] = 30
+    (blob,) = find_blobs(
+        frame,
+        background_HWC=background,
+        threshold_HW=np.full((100, 160), 20, np.uint8),
+        area_range_px=(20, 1000),
+        max_blobs=1,
+    )
+    assert (blob.left, blob.top) == pytest.approx((10, 10), abs=2)
+
+
 def test_no_region_in_equal_frames() -> None:
     frame = np.full((40, 40, 3), 90, np.uint8)
     threshold = np.full((40, 40), 10, np.uint8)
     assert not find_blobs(
-        frame, background_HWC=frame, threshold_HW=threshold, min_area_px=1, max_blobs=3
+        frame, background_HWC=frame, threshold_HW=threshold, area_range_px=(1, 1600), max_blobs=3
     )
 
 

@@ -64,6 +64,31 @@ def test_mouse_that_walked_away_is_not_held_to_the_end() -> None:
     assert track.present_T.sum() == 125
 
 
+@pytest.mark.parametrize("seen", [[450], [450, 451, 452], [440, 452]])
+def test_brief_sighting_is_no_resting_mouse(seen: list[int]) -> None:
+    # A hand in an empty cage for less than half a second.
+    track = fill_track({n: box(50) for n in seen}, num_frames=900, fps=25, max_gap_seconds=2)
+    np.testing.assert_array_equal(
+        np.flatnonzero(track.present_T), np.arange(seen[0] - 50, seen[-1] + 51)
+    )
+
+
+@pytest.mark.parametrize("every", [10, 25])
+def test_resting_mouse_looked_at_rarely_is_held(every: int) -> None:
+    track = fill_track(
+        {n: box(50) for n in range(200, 300, every)}, num_frames=900, fps=25, detect_every=every
+    )
+    assert track.present_T.all()
+
+
+@pytest.mark.parametrize("every", [1, 5, 20, 50])
+def test_rest_is_judged_by_time_however_rarely_looked(every: int) -> None:
+    # One body width in 0.8 s: the boxes of one second do not overlap.
+    seen = {n: box(n) for n in range(1000, 1351, every)}
+    track = fill_track(seen, num_frames=4000, fps=25, detect_every=every, max_gap_seconds=2)
+    np.testing.assert_array_equal(np.flatnonzero(track.present_T), np.arange(950, max(seen) + 51))
+
+
 def test_one_wrong_box_is_outvoted() -> None:
     seen = {n: box(50) for n in range(60)}
     seen[30] = Box(300, 300, 400, 400)

@@ -52,24 +52,26 @@ class DemoConfig:
 
     synthetic: Mapping[str, Any] = field(
         default_factory=lambda: {
-            "num_videos": 24,
-            "seconds_per_video": 40.0,
+            "num_videos": 48,
+            "seconds_per_video": 20.0,
             "grooming_bouts_per_minute": 5.0,
+            "grooming_seconds": [2.0, 7.0],
             "twitches_per_minute": 18.0,
+            "twitch_degrees": [24.0, 40.0],
         }
     )
     preprocess: Mapping[str, Any] = field(
-        default_factory=lambda: {"test_videos": 4, "val_share": 0.17, "detect_every": 2}
+        default_factory=lambda: {"test_videos": 8, "val_share": 0.17, "detect_every": 2}
     )
     train: Mapping[str, Any] = field(
         default_factory=lambda: {
             "model": "vit_tiny",
-            "num_frames": 16,
+            "num_frames": 8,
             "sampling_rate": 1,
             "input_size": 32,
             "crop_padding": 0.25,
             "background_share": 0.4,
-            "epochs": 16,
+            "epochs": 36,
             "samples_per_epoch": 2400,
             "batch_size": 16,
             "lr": 0.032,
@@ -79,7 +81,7 @@ class DemoConfig:
             "ema_decay": 0.99,
             "flip": "dihedral",
             "color_jitter": 0.3,
-            "val_interval": 8,
+            "val_interval": 18,
             "num_workers": 0,
             "cache_mb": 4096,
         }

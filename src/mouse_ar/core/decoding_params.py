@@ -53,7 +53,9 @@ class StateDecoding:
         max_gap_seconds: gaps up to this long inside a bout are closed.
         min_bout_seconds: shorter bouts are dropped.
         noise_sigmas: a bout must rise this many noise deviations above the video's typical score
-            (see ``decoding.noise_floor``); 0 turns the guard off.
+            (see ``decoding.noise_floor``). Off by default: smoothing over a second already holds
+            noise below ``on_threshold``, and where an action fills a good part of a video the
+            spread of its scores is no noise.
     """
 
     smooth_seconds: float = 1.0
@@ -61,7 +63,7 @@ class StateDecoding:
     off_threshold: float = 0.5
     max_gap_seconds: float = 0.5
     min_bout_seconds: float = 0.5
-    noise_sigmas: float = 6.0
+    noise_sigmas: float = 0.0
 
     def __post_init__(self) -> None:
         name = "StateDecoding"

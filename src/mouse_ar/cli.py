@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 import sys
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,11 +15,11 @@ import yaml
 from mouse_ar.console import ProgressView, TrainView, out
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.manifest import slug
-from mouse_ar.core.splitting import Split
 from mouse_ar.data.annotations import IGNORED_TAG
 from mouse_ar.data.config_files import load_actions
 from mouse_ar.data.files import write_json, write_text
 from mouse_ar.data.folder import project_from_folder
+from mouse_ar.data.groups import Groups, read_groups
 from mouse_ar.data.importers import DEFAULT_POINT_SECONDS, import_annotations
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.data.training_data import open_training_data
@@ -60,6 +60,14 @@ SetOption = Annotated[
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, …; CUDA if present.")]
 
 
+class TimeUnits(StrEnum):
+    """What plain start and end columns of a table hold."""
+
+    AUTO = "auto"
+    FRAMES = "frames"
+    SECONDS = "seconds"
+
+
 # What users can put right; anything else is a fault of the program and shows its traceback.
 _EXPECTED = (
     ValueError,
@@ -93,6 +101,9 @@ def import_annotations_command(
     ignore_label: Annotated[
         list[str] | None, typer.Option(help="Label to leave out of training and scoring.")
     ] = None,
+    units: Annotated[
+        TimeUnits, typer.Option(help="Of columns start and end that do not say it.")
+    ] = TimeUnits.AUTO,
     point_seconds: Annotated[
         float, typer.Option(help="Length given to a point event that has no end.")
     ] = DEFAULT_POINT_SECONDS,
@@ -105,7 +116,8 @@ def import_annotations_command(
         report = import_annotations(
             opened,
             tables,
-            ignore_labels=ignore_label or [IGNORED_TAG],
+            units=units.value,
+            ignore_labels=[IGNORED_TAG, *(ignore_label or [])],
             point_seconds=point_seconds,
             progress=lambda done, total: view("importing", done, total),
         )
@@ -143,7 +155,10 @@ def preprocess(
     if test_videos is not None:
         values["test_videos"] = _value("--test-videos", test_videos)
     source = LocalProject.open(project, actions=action_set)
-    together, fixed = _read_groups(groups, source) if groups else ({}, {})
+    found = Groups()
+    if groups is not None:
+        found = read_groups(groups, source.videos())
+        _report_groups(found, groups)
     with ProgressView() as view:
         report = run_preprocess(
             source.path,
@@ -151,8 +166,8 @@ def preprocess(
             actions=action_set,
             config=PreprocessConfig.from_dict(values),
             detector=BackgroundSubtraction(),
-            groups=together,
-            splits=fixed,
+            groups=found.groups,
+            splits=found.splits,
             remove_deleted=remove_deleted,
             progress=view,
         )
@@ -173,6 +188,9 @@ def train(
 ) -> None:
     """Train a model; the best checkpoint is RUN/checkpoints/best.safetensors."""
     settings = TrainConfig.from_dict(_settings(config, overrides))
+    action_set, chosen = load_actions(actions), pick_device(device)
+    # What is wrong with the input is told before the earlier run is gone.
+    open_training_data(data, actions=action_set)
     if restart and (run / "checkpoints").is_dir():
         shutil.rmtree(run / "checkpoints")
         (run / "events.jsonl").unlink(missing_ok=True)
@@ -181,8 +199,8 @@ def train(
             data,
             run,
             config=settings,
-            actions=load_actions(actions),
-            device=pick_device(device),
+            actions=action_set,
+            device=chosen,
             emit=view,
         )
     out.print(f"best epoch {result.best_epoch + 1}, validation score {result.best_score:.3f}")
@@ -330,22 +348,14 @@ def _split(item: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _read_groups(path: Path, project: LocalProject) -> tuple[dict[str, str], dict[str, Split]]:
-    """Groups and wanted splits by video key; a row names a video by the end of its path."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or not {"file", "group"} <= set(rows[0]):
-        raise ValueError(f"{path}: expected columns 'file' and 'group', got {list(rows[:1])}.")
-    by_end = {f"/{row['file']}": row for row in rows}
-    groups, splits = {}, {}
-    for video in project.videos():
-        key = f"/{video.key}"
-        for end, row in by_end.items():
-            if key.endswith(end) or end.endswith(key):
-                groups[video.key] = row["group"]
-                if split := row.get("split"):
-                    splits[video.key] = Split(split)
-    return groups, splits
+def _report_groups(found: Groups, path: Path) -> None:
+    for names, what in (
+        (found.unmatched, f"rows of {path.name} name no video of the project"),
+        (found.ungrouped, f"videos are not named in {path.name}: each is a group of its own"),
+    ):
+        if names:
+            shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+            out.print(f"Note: {len(names)} {what} ({shown}).", markup=False)
 
 
 if __name__ == "__main__":

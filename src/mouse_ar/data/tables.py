@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ class Table:
 
 def normalized(name: str) -> str:
     """Column name by its letters and digits: ``Start (s)`` and ``start_s`` are the same."""
-    return re.sub(r"[^a-z0-9]", "", name.casefold())
+    return "".join(c for c in name.casefold() if c.isalnum())
 
 
 def read_grids(path: Path) -> Iterator[list[list[str]]]:
@@ -137,7 +138,23 @@ def parse_number(text: str) -> float | None:
     """
     if text.casefold() in _EMPTY:
         return None
-    return float(text.replace(",", ".")) if text.count(",") == 1 else float(text)
+    value = float(text.replace(",", ".")) if text.count(",") == 1 else float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is no finite number")
+    return value
+
+
+def parse_frame(text: str) -> float | None:
+    """A frame number; None for an empty cell or ``NA``.
+
+    Raises:
+        ValueError: when it is no whole number; ``12,000`` is refused, as it may mean either.
+    """
+    if text.casefold() in _EMPTY:
+        return None
+    if not re.fullmatch(r"-?\d+(\.0*)?", text):
+        raise ValueError(f"frames must be whole numbers, got {text!r}")
+    return float(text)
 
 
 def parse_seconds(text: str) -> float | None:
@@ -220,7 +237,7 @@ def _span_columns(
         return start, stop, False, ()
     note = (
         "start and end are whole numbers without a unit: read as frames, the end inclusive. "
-        "If they are seconds, say so (units 'seconds')."
+        "If they are seconds, import again with --units seconds."
     )
     return start, stop, True, (note,)
 
@@ -229,13 +246,10 @@ def _times(
     start: str, stop: str, in_frames: bool
 ) -> tuple[int | None, int | None, float | None, float | None]:
     """Values of :class:`EventRow` from ``first_frame`` to ``stop_seconds``."""
-    parse = parse_number if in_frames else parse_seconds
+    parse = parse_frame if in_frames else parse_seconds
     first, last = parse(start), parse(stop)
     if first is None:
         raise ValueError(f"no start: got {start!r}")
     if not in_frames:
         return None, None, first, last
-    for value in (first, last):
-        if value is not None and value != int(value):
-            raise ValueError(f"frames must be whole numbers, got {value}")
     return int(first), None if last is None else int(last), None, None

@@ -12,7 +12,7 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-__all__ = ["VideoError", "decoded_frames", "open_stream", "packets"]
+__all__ = ["VideoError", "decoded_frames", "open_stream", "packets", "reason"]
 
 
 class VideoError(Exception):
@@ -57,7 +57,7 @@ def open_stream(path: Path | str, *, threads: int) -> tuple[InputContainer, Vide
     except (av.FFmpegError, OSError) as error:
         raise VideoError(
             path,
-            f"cannot be opened as a video ({_reason(error)}). Either it is no video, or its "
+            f"cannot be opened as a video ({reason(error)}). Either it is no video, or its "
             "header or index is missing, as in an MP4 whose recording was interrupted: export it "
             "again or repair it with the recorder's own tool.",
         ) from error
@@ -109,7 +109,7 @@ def packets(
         return
     except (av.FFmpegError, OSError) as error:
         raise VideoError(
-            path, f"reading failed ({_reason(error)}). Check the disk or network drive."
+            path, f"reading failed ({reason(error)}). Check the disk or network drive."
         ) from error
 
 
@@ -131,5 +131,6 @@ def decoded_frames(
         return
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """What FFmpeg or the system says about an error."""
     return str(getattr(error, "strerror", None) or error)

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import pickle
 import struct
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from numbered_video import (
     copy_packets,
     damage,
@@ -20,6 +22,7 @@ from numbered_video import (
     write_without_frames,
 )
 
+from mouse_ar.video._container import open_stream, packets
 from mouse_ar.video.probe import VideoError, probe
 from mouse_ar.video.reader import iter_frames, open_video
 
@@ -319,6 +322,60 @@ def test_unusable_files_are_named_with_their_cause(tmp_path):
             probe(path)
         assert str(path) in str(caught.value)
         assert caught.value.path == path
+
+
+def test_file_without_permission_is_named(make_video, monkeypatch):
+    path = make_video("x.mp4")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(av, "open", refuse)
+    with pytest.raises(VideoError, match=r"x\.mp4: no permission to read the file"):
+        probe(path)
+
+
+def test_failing_storage_is_no_damage(make_video, monkeypatch):
+    """A network drive that goes away must not look like a shorter video."""
+    path = make_video("x.mp4")
+    container, stream = open_stream(path, threads=1)
+
+    class Gone:
+        def demux(self, _: object) -> Iterator[av.Packet]:
+            yield next(container.demux(stream))
+            raise OSError(5, "Input/output error")
+
+    with container, pytest.raises(VideoError, match=r"x\.mp4: reading failed .*network drive"):
+        list(packets(path, Gone(), stream))
+
+
+def test_unsupported_codec_is_named(make_video):
+    path = make_video("x.avi", codec="mpeg4")
+    path.write_bytes(path.read_bytes().replace(b"FMP4", b"ZZZZ"))
+    with pytest.raises(VideoError, match=r"x\.avi: its video codec is not supported\. Convert it"):
+        probe(path)
+
+
+def test_cover_picture_is_no_video(make_video, tmp_path):
+    cover = make_video("cover.png", num_frames=1, codec="png", pix_fmt="rgb24")
+    sound, path = tmp_path / "sound.m4a", tmp_path / "with_cover.m4a"
+    write_sound(sound)
+    with (
+        av.open(str(sound)) as heard,
+        av.open(str(cover)) as seen,
+        av.open(str(path), "w", format="mp4") as new,
+    ):
+        voice = new.add_stream_from_template(heard.streams[0])
+        still = new.add_stream_from_template(seen.streams[0])
+        still.disposition = Disposition.attached_pic
+        for old, stream in ((heard, voice), (seen, still)):
+            for packet in [p for p in old.demux() if p.size]:
+                packet.stream = stream
+                new.mux(packet)
+    with av.open(str(path)) as container:
+        assert len(container.streams.video) == 1
+    with pytest.raises(VideoError, match="no video stream"):
+        probe(path)
 
 
 def test_error_survives_the_way_out_of_a_worker_process():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -78,9 +79,85 @@ def test_core_is_pure_and_supervisely_stays_at_the_edge(path: Path) -> None:
     if layer == "core":
         third_party = roots - set(sys.stdlib_module_names) - {"mouse_ar"}
         assert third_party <= {"numpy", "scipy"}, f"core may use numpy and scipy: {third_party}"
-        assert not roots & {"pathlib", "io", "os", "shutil", "subprocess", "socket"}
+        assert not io_in(path.read_text(encoding="utf-8"))
     if layer != "sly":
         assert "supervisely" not in roots
+
+
+IO_MODULES = {"pathlib", "io", "os", "shutil", "subprocess", "socket"} | {
+    "tempfile", "urllib", "http", "importlib", "glob", "fileinput", "mmap", "sqlite3", "shelve",
+}  # fmt: skip
+IO_NUMPY = {"load", "save", "savez", "savez_compressed", "loadtxt", "savetxt", "genfromtxt"} | {
+    "fromfile", "tofile", "memmap", "open_memmap", "fromregex",
+}  # fmt: skip
+
+
+def io_in(source: str) -> set[str]:
+    """What a module uses that reads or writes files, sockets or processes, or hides imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.split(".")[0] in IO_MODULES}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {alias.name for alias in node.names}
+            if node.module.split(".")[0] in IO_MODULES:
+                found.add(node.module)
+            elif node.module.split(".")[0] == "numpy":
+                found |= names & IO_NUMPY
+            elif node.module == "scipy":
+                found |= names & {"io"}
+        elif isinstance(node, ast.Name) and node.id in {"open", "__import__"}:
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute) and node.attr in IO_NUMPY:
+            found.add(node.attr)
+    return found
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "open('x')",
+        "import numpy as np\nnp.load('x')",
+        "import numpy\nnumpy.save('x', 1)",
+        "from numpy import savez",
+        "array.tofile('x')",
+        "def f():\n    import tempfile",
+        "import urllib.request",
+        "from importlib import import_module",
+        "__import__('torch')",
+        "from os import path",
+    ],
+)
+def test_io_in_core_would_be_seen(source: str) -> None:
+    assert io_in(source)
+
+
+def test_core_brings_no_heavy_package() -> None:
+    """Also indirectly: nothing that core imports may import them."""
+    names = [module_name(path) for path in modules() if "core" in path.parts]
+    script = (
+        "import importlib, json, sys\n"
+        "for name in json.loads(sys.argv[1]): importlib.import_module(name)\n"
+        "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(names)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(SRC), "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"},
+    )
+    loaded = set(json.loads(done.stdout))
+    assert "mouse_ar" in loaded
+    assert not loaded & HEAVY
+
+
+def test_scripts_do_without_supervisely() -> None:
+    """Only ``sly`` and the apps may know the SDK."""
+    scripts = sorted((REPO / "scripts").rglob("*.py"))
+    assert scripts
+    for path in scripts:
+        assert "supervisely" not in {name.split(".")[0] for name in imports(path)}, path
 
 
 def test_package_layers_are_all_listed() -> None:
@@ -88,9 +165,7 @@ def test_package_layers_are_all_listed() -> None:
     assert packages == set(ALLOWED)
 
 
-def test_importing_any_module_does_no_io() -> None:
-    """Import every module with an audit hook that records files, sockets and processes."""
-    script = """
+IMPORT_UNDER_WATCH = """
 import ast, importlib, json, pathlib, sys
 src, names, external = json.loads(sys.stdin.read())
 for name in external:  # third-party imports may read what they like
@@ -126,30 +201,68 @@ for name in names:
         item.append(name)
 print(json.dumps(seen))
 """
+
+
+def io_while_importing(src: Path, names: list[str], *, external: set[str]) -> list[list[str]]:
+    """What an audit hook sees of files, sockets and processes while modules are imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_UNDER_WATCH],
+        input=json.dumps([str(src), names, sorted(external)]),
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(src), "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"},
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_importing_any_module_does_no_io() -> None:
     names = [module_name(p) for p in modules() if p.name != "__main__.py"]
     external = set()
     for path in modules():
         for name in imports(path):
             if name.split(".")[0] != "mouse_ar":
                 external |= {name, name.rpartition(".")[0] or name}
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        input=json.dumps([str(SRC), names, sorted(external)]),
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"PYTHONPATH": str(SRC), "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"},
-    )
-    seen = json.loads(done.stdout.splitlines()[-1])
+    seen = io_while_importing(SRC, names, external=external)
     assert not seen, f"importing does I/O: {seen[:5]}"
+
+
+@pytest.mark.parametrize(
+    ("source", "event"),
+    [
+        ("open('/dev/null').close()", "open"),
+        ("import os\nos.listdir('/')", "os.listdir"),
+        ("import subprocess\nsubprocess.run(['true'])", "subprocess.Popen"),
+        ("import socket\nsocket.socket().close()", "socket.__new__"),
+    ],
+)
+def test_io_while_importing_would_be_seen(tmp_path: Path, source: str, event: str) -> None:
+    (tmp_path / "guilty.py").write_text(source)
+    (tmp_path / "innocent.py").write_text("VALUE = 1")
+    names = ["innocent", "guilty"]
+    seen = io_while_importing(tmp_path, names, external={"os", "subprocess", "socket"})
+    assert event in {item[0] for item in seen}
+    assert {item[-1] for item in seen} == {"guilty"}
+
+
+def requirement_name(requirement: str) -> str:
+    """The package's name alone, normalised as in PEP 503."""
+    name = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert name, requirement
+    return re.sub(r"[-_.]+", "-", name[0]).lower()
+
+
+def test_requirement_name() -> None:
+    assert requirement_name("decord; platform_machine == 'x86_64'") == "decord"
+    assert requirement_name("opencv-python<5") == "opencv-python"
+    assert requirement_name("Types_PyYAML[x]>=1") == "types-pyyaml"
 
 
 def test_every_heavy_import_is_declared() -> None:
     """What the code imports is what pyproject.toml installs."""
     project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
     extras = [name for names in project["optional-dependencies"].values() for name in names]
-    declared = " ".join([*project["dependencies"], *extras])
+    declared = {requirement_name(text) for text in [*project["dependencies"], *extras]}
     packages = {"cv2": "opencv-python", "sklearn": "scikit-learn", "PIL": "pillow"}
     used = {name.split(".")[0] for path in modules() for name in imports(path)} & HEAVY
-    for name in used:
-        assert packages.get(name, name) in declared
+    assert {packages.get(name, name) for name in used} <= declared

@@ -1,4 +1,4 @@
-"""The readers on the shared real videos, against plain sequential decoding by PyAV."""
+"""The readers on the shared real videos, against plain sequential decoding by PyAV and decord."""
 
 from __future__ import annotations
 
@@ -59,6 +59,50 @@ def check(path: Path, *, num_random: int) -> int:
     return num_frames
 
 
+def check_with_decord(path: Path) -> None:
+    """The stream, and random access around keyframes, agree with an independent decoder.
+
+    decord's own FFmpeg decodes from the first frame to the last, without seeking.
+    """
+    decord = pytest.importorskip("decord")
+    meta = probe(path)
+    keyframes = meta.frame_index.keyframes
+    keyframes = np.random.default_rng(0).choice(keyframes, min(4, len(keyframes)), replace=False)
+    around = {int(key) + step for key in keyframes for step in (-1, 0, 1)}
+    kept = {}
+    truth = decord.VideoReader(str(path), num_threads=1)
+    assert len(truth) == meta.num_frames, path
+    for index, frame in iter_frames(path, meta=meta):
+        assert np.array_equal(frame, truth[index].asnumpy()), (path, index)
+        if index in around:
+            kept[index] = frame
+    for index, frame in kept.items():
+        with open_video(path, meta=meta) as reader:
+            assert np.array_equal(reader.get_batch([index])[0], frame), (path, index)
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in QUICK])
+def test_stream_and_random_access_agree_with_decord(shared_data, name):
+    check_with_decord(shared_data / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "keyframe"),
+    [
+        ("openfield_top/m3v1mp4.mp4", 182),
+        ("edge/dlc_vid_h264_avi_nonmonotonic_pts.avi", 250),
+    ],
+)
+def test_decord_gives_wrong_pixels_after_a_seek(shared_data, name, keyframe):
+    """Why PyAV stands behind random access; once this fails, the decision may be made anew."""
+    decord = pytest.importorskip("decord")
+    walking, jumping = (decord.VideoReader(str(shared_data / name), num_threads=1) for _ in "ab")
+    frames = [walking[index].asnumpy() for index in range(keyframe + 1)]
+    assert not np.array_equal(jumping[keyframe].asnumpy(), frames[keyframe])
+    with open_video(shared_data / name) as reader:
+        np.testing.assert_array_equal(reader.get_batch([keyframe])[0], frames[keyframe])
+
+
 @pytest.mark.parametrize(("name", "num_frames", "size"), QUICK)
 def test_stream_and_random_access_agree_with_plain_decoding(shared_data, name, num_frames, size):
     path = shared_data / name
@@ -87,6 +131,13 @@ def test_every_shared_video_reads_the_same_in_every_way(shared_data):
     assert len(videos) > 250
     for path in videos:
         check(path, num_random=6)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_every_shared_video_agrees_with_decord(shared_data):
+    for path in sorted(p for p in shared_data.rglob("*") if p.suffix in SUFFIXES):
+        check_with_decord(path)
 
 
 @pytest.mark.parametrize(

@@ -167,8 +167,8 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoin
     with torch.device("meta"):  # no time and no random numbers for weights that are replaced
         model = MVD(fields["config"])
     tensors = _read_tensors(path)
-    expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-    found = {key: tuple(value.shape) for key, value in tensors.items()}
+    expected = {key: _kind(value) for key, value in model.state_dict().items()}
+    found = {key: _kind(value) for key, value in tensors.items()}
     if found != expected:
         wrong = sorted(key for key in expected | found if expected.get(key) != found.get(key))
         raise CheckpointError(
@@ -178,6 +178,10 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoin
         )
     model.load_state_dict(tensors, assign=True)
     return Checkpoint(**fields, model=model.to(device).eval())
+
+
+def _kind(tensor: Tensor) -> tuple[str, tuple[int, ...]]:
+    return str(tensor.dtype), tuple(tensor.shape)
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
@@ -55,8 +56,12 @@ class MVDConfig:
         self._require_multiple("num_frames", self.tubelet_size, "tubelet_size")
         self._require_multiple("embed_dim", self.num_heads, "num_heads")
         self._require_multiple("embed_dim", 16, "the share of the position embedding")
-        if not self.mlp_ratio > 0:
-            raise ValueError(f"MVDConfig.mlp_ratio must be > 0, got {self.mlp_ratio!r}.")
+        for name in ("mlp_ratio", "drop_path", "head_dropout"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise ValueError(f"MVDConfig.{name} must be a number, got {value!r}.")
+        if not 0 < self.mlp_ratio < math.inf:
+            raise ValueError(f"MVDConfig.mlp_ratio must be > 0 and finite, got {self.mlp_ratio!r}.")
         if not isinstance(self.qkv_bias, bool):
             raise ValueError(f"MVDConfig.qkv_bias must be true or false, got {self.qkv_bias!r}.")
         for name in ("drop_path", "head_dropout"):

@@ -53,8 +53,8 @@ class PreprocessConfig:
             raise ValueError(f"detect_every must be at least 1, got {self.detect_every}.")
         if self.short_side is not None and self.short_side < 64:
             raise ValueError(f"short_side must be at least 64 px or null, got {self.short_side}.")
-        if not 0 <= self.crf <= 51:
-            raise ValueError(f"crf must be within 0..51, got {self.crf}.")
+        if not 1 <= self.crf <= 51:
+            raise ValueError(f"crf must be within 1..51, got {self.crf}.")
 
     def clip_settings(self) -> dict[str, Any]:
         """The settings that shape a video's clips; a change makes them anew."""

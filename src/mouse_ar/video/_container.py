@@ -12,10 +12,7 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-__all__ = ["VideoError", "decoded_frames", "open_stream", "packets"]
-
-# A packet cut off by the end of the file would decode to a picture that is half grey.
-_OPTIONS = {"fflags": "+discardcorrupt"}
+__all__ = ["VideoError", "decoded_frames", "open_stream", "packets", "reason"]
 
 
 class VideoError(Exception):
@@ -53,13 +50,14 @@ def open_stream(path: Path | str, *, threads: int) -> tuple[InputContainer, Vide
     if path.stat().st_size == 0:
         raise VideoError(path, "the file is empty (0 bytes). Copy or record it again.")
     try:
-        container = av.open(str(path), options=_OPTIONS, metadata_errors="replace")
+        # An absolute path, since FFmpeg takes what stands before a colon for a protocol.
+        container = av.open(str(path.absolute()), metadata_errors="replace")
     except PermissionError as error:
         raise VideoError(path, "no permission to read the file.") from error
     except (av.FFmpegError, OSError) as error:
         raise VideoError(
             path,
-            f"cannot be opened as a video ({_reason(error)}). Either it is no video, or its "
+            f"cannot be opened as a video ({reason(error)}). Either it is no video, or its "
             "header or index is missing, as in an MP4 whose recording was interrupted: export it "
             "again or repair it with the recorder's own tool.",
         ) from error
@@ -89,20 +87,29 @@ def _configure(path: Path, container: InputContainer, threads: int) -> VideoStre
 def packets(
     path: Path, container: InputContainer, stream: VideoStream
 ) -> Iterator[Packet[VideoStream]]:
-    """Packets with data, up to the end of the file or the first unreadable part.
+    """Packets up to the end of the file or the first unreadable part; those of dropped frames too.
+
+    A last packet that the end of the file cuts off is left out, as it would decode to a picture
+    that is half grey. Elsewhere the same mark may only mean that recordings were joined.
 
     Raises:
         VideoError: the storage fails (which is not the same as a damaged file).
     """
+    cut_off: Packet[VideoStream] | None = None
     try:
         for packet in container.demux(stream):
-            if packet.size:
+            if packet.pts is None and packet.dts is None and not packet.size:
+                continue  # PyAV's own, at the end
+            if cut_off is not None:
+                yield cut_off
+            cut_off = packet if packet.is_corrupt else None
+            if cut_off is None:
                 yield packet
     except (av.InvalidDataError, av.EOFError):
         return
     except (av.FFmpegError, OSError) as error:
         raise VideoError(
-            path, f"reading failed ({_reason(error)}). Check the disk or network drive."
+            path, f"reading failed ({reason(error)}). Check the disk or network drive."
         ) from error
 
 
@@ -111,6 +118,8 @@ def decoded_frames(
 ) -> Iterator[VideoFrame]:
     """Frames in order of presentation; packets that cannot be decoded are left out."""
     for packet in packets(path, container, stream):
+        if not packet.size:  # a dropped frame; to the decoder it would mean the end
+            continue
         try:
             frames = stream.decode(packet)
         except (av.FFmpegError, OSError):
@@ -122,5 +131,6 @@ def decoded_frames(
         return
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """What FFmpeg or the system says about an error."""
     return str(getattr(error, "strerror", None) or error)

@@ -36,7 +36,8 @@ class FrameDecoder:
 
     def __init__(self, meta: VideoMeta, *, threads: int) -> None:
         self._meta = meta
-        self._threads = 1 if meta.is_damaged else threads
+        # Frame threads lose good frames beside a broken one, and with it the count.
+        self._threads = 1 if meta.is_damaged or not len(meta.frame_index.pts_T) else threads
         pts_T = meta.frame_index.pts_T
         self._order = np.argsort(pts_T, kind="stable")
         self._sorted_pts_T = pts_T[self._order]

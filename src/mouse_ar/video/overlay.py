@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from mouse_ar.core.types import Bout, Box, Ethogram, Interval, Track
+from mouse_ar.video._targets import require_distinct
 from mouse_ar.video.probe import VideoMeta, probe
 from mouse_ar.video.reader import iter_frames
 from mouse_ar.video.writer import VideoWriter
@@ -58,10 +59,11 @@ def write_overlay(
         progress: called with (frames done, frames to do).
 
     Raises:
-        VideoError: the source cannot be read.
-        ValueError: an ethogram or the track has another number of frames than the video, the
-            interval reaches outside it, or a color is missing.
+        VideoError: the source cannot be read, or the target not be written.
+        ValueError: the target is the source, an ethogram or the track has another number of frames
+            than the video, the interval reaches outside it, or a color is missing.
     """
+    require_distinct(source, [target])
     meta = probe(source)
     _check(meta, ethograms, colors, track, interval)
     interval = interval or Interval(0, meta.num_frames)

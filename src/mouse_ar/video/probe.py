@@ -2,9 +2,10 @@
 
 Headers lie about the number of frames and about the rate, so frames are counted. The fast way
 lists the packets without decoding them; it is accepted only when every packet has a timestamp of
-its own *and* the first frames and the whole last group of pictures decode to exactly the listed
-timestamps. Files with cut-off tails, leading pictures that cannot be shown, or containers whose
-timestamps are in decoding order (H.264 in AVI) fail that check and are decoded in full instead.
+its own, the clock never steps back, *and* the first frames and the whole last group of pictures
+decode to exactly the listed timestamps. Files with cut-off tails, leading pictures that cannot be
+shown, joined recordings, or containers whose timestamps are in decoding order (H.264 in AVI) fail
+that check and are decoded in full instead.
 What remains is damage in the middle of a sound file; the readers notice it and say so
 (see :mod:`mouse_ar.video.reader`).
 """
@@ -23,14 +24,15 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from mouse_ar.video._container import VideoError, decoded_frames, open_stream, packets
+from mouse_ar.video._claims import REORDER_FRAMES, Header, Packets, list_packets, read_header
+from mouse_ar.video._container import VideoError, decoded_frames, open_stream
 
 __all__ = ["FrameIndex", "VideoError", "VideoMeta", "probe"]
 
-_HEAD_FRAMES = 32  # more than any decoder's reordering delay (16 pictures in H.264 and HEVC)
+_HEAD_FRAMES = 2 * REORDER_FRAMES
 _PROBE_THREADS = 2
-_FALLBACK_FPS = 25.0
 _FROM_START = np.zeros(1, dtype=np.int64)
+_SQUARE = 0.02  # resizing to whole pixels leaves shapes such as 748:747, which nobody sees
 _JITTER = 0.1  # a frame may be this share of the usual interval early or late
 
 
@@ -51,7 +53,9 @@ class FrameIndex:
 
 @dataclass(frozen=True, eq=False)
 class VideoMeta:
-    """Facts about one video; pixels are square and counted after rotation.
+    """Facts about one video; pixels are counted as stored, after rotation.
+
+    Where they are not square, ``warnings`` says so: boxes and clips keep to the stored ones.
 
     Args:
         path: the file.
@@ -67,8 +71,8 @@ class VideoMeta:
         is_vfr: whether the time between frames varies by more than 10 % (and a clock tick).
         duration_seconds: num_frames / fps, that is, including the last frame's own duration.
         warnings: what is odd about the file, for the user; empty for a sound one.
-        is_damaged: whether part of the announced pictures is missing. Readers then decode from
-            the start with one thread, as seeking in such files lands on wrong frames.
+        is_damaged: whether part of the announced pictures is missing. Readers then decode with
+            one thread, as frame threads lose good frames beside a broken one.
         frame_index: for the readers.
     """
 
@@ -88,17 +92,6 @@ class VideoMeta:
     frame_index: FrameIndex = field(repr=False)
 
 
-@dataclass(frozen=True)
-class _Header:
-    """What the container claims; only ``codec`` and ``tick_seconds`` are believed."""
-
-    codec: str
-    tick_seconds: float
-    num_frames: int
-    fps: float
-    end_seconds: float
-
-
 def probe(path: Path | str) -> VideoMeta:
     """Read a video's facts; see the module docstring for how frames are counted.
 
@@ -110,8 +103,9 @@ def probe(path: Path | str) -> VideoMeta:
     path = Path(path)
     container, stream = open_stream(path, threads=_PROBE_THREADS)
     with container:
-        header = _read_header(container, stream)
-        index, num_packets, num_hidden = _list_packets(path, container, stream)
+        header = read_header(container, stream)
+        listed = list_packets(path, container, stream)
+    index = _index_of(listed)
     container, stream = open_stream(path, threads=_PROBE_THREADS)
     with container:
         frames = decoded_frames(path, container, stream)
@@ -120,7 +114,7 @@ def probe(path: Path | str) -> VideoMeta:
             raise VideoError(
                 path,
                 "has a video stream, but not a single frame of it can be decoded "
-                f"({num_packets} packets found). Record or export it again.",
+                f"({len(listed.pts)} packets found). Record or export it again.",
             )
         head = [first.pts, *(frame.pts for frame in islice(frames, _HEAD_FRAMES - 1))]
         if index is not None and not _agrees(path, container, stream, index, head):
@@ -131,43 +125,23 @@ def probe(path: Path | str) -> VideoMeta:
         container, stream = open_stream(path, threads=1)
         with container:
             index, num_frames = _index_by_decoding(decoded_frames(path, container, stream))
-    announced = max(num_packets, header.num_frames - num_hidden)
+    in_header = header.num_frames - listed.num_hidden - listed.num_dropped
+    announced = max(len(listed.pts), in_header) - listed.num_cut_off(first.pts)
     return _describe(path, header, first, index, num_frames, announced)
 
 
-def _read_header(container: InputContainer, stream: VideoStream) -> _Header:
-    end_seconds = 0.0
-    if len(container.streams) == 1 and container.duration:  # sound may outlast the pictures
-        end_seconds = (container.duration + (container.start_time or 0)) / 1e6
-    return _Header(
-        codec=stream.codec_context.name,
-        tick_seconds=float(stream.time_base or 0),
-        num_frames=stream.frames,
-        fps=float(stream.average_rate or stream.guessed_rate or 0) or _FALLBACK_FPS,
-        end_seconds=end_seconds,
-    )
-
-
-def _list_packets(
-    path: Path, container: InputContainer, stream: VideoStream
-) -> tuple[FrameIndex | None, int, int]:
-    """The index that the packets suggest, if they do; how many are shown; how many are hidden."""
-    labels: list[int | None] = []
-    keys: list[bool] = []
-    num_hidden = 0
-    for packet in packets(path, container, stream):
-        if packet.is_discard:  # needed for decoding others, but hidden by an edit list
-            num_hidden += 1
-            continue
-        labels.append(packet.pts)
-        keys.append(packet.is_keyframe)
-    known = [label for label in labels if label is not None]
-    if len(set(known)) < len(labels) or not any(keys):
-        return None, len(labels), num_hidden
+def _index_of(listed: Packets) -> FrameIndex | None:
+    """The index that the packets suggest; None unless each has its own time on a running clock."""
+    known = [label for label in listed.pts if label is not None]
+    if len(set(known)) < len(listed.pts) or not any(listed.keys):
+        return None
     pts = np.array(known, dtype=np.int64)
     order = np.argsort(pts)
-    keyframes = np.flatnonzero(np.array(keys)[order])
-    return FrameIndex(pts_T=pts[order], keyframes=keyframes), len(labels), num_hidden
+    moved = np.abs(order - np.arange(len(order)))
+    dts = np.array([label for label in listed.dts if label is not None], dtype=np.int64)
+    if moved.max() > REORDER_FRAMES or np.any(np.diff(dts) <= 0):
+        return None
+    return FrameIndex(pts_T=pts[order], keyframes=np.flatnonzero(np.array(listed.keys)[order]))
 
 
 def _agrees(
@@ -195,7 +169,7 @@ def _index_by_decoding(frames: Iterable[VideoFrame]) -> tuple[FrameIndex, int]:
     keys: list[bool] = []
     for frame in frames:
         labels.append(frame.pts)
-        keys.append(frame.key_frame)
+        keys.append(frame.key_frame and not frame.is_corrupt)
     known = [label for label in labels if label is not None]
     if len(set(known)) < len(labels):
         nothing = np.empty(0, dtype=np.int64)
@@ -212,7 +186,7 @@ def _index_by_decoding(frames: Iterable[VideoFrame]) -> tuple[FrameIndex, int]:
 
 def _describe(
     path: Path,
-    header: _Header,
+    header: Header,
     first: VideoFrame,
     index: FrameIndex,
     num_frames: int,
@@ -236,10 +210,19 @@ def _describe(
             "the file has no usable presentation times (missing, repeated or out of order): "
             f"a constant {header.fps:g} frames per second is assumed."
         )
-    missing = _missing(header, num_frames, announced, float(timestamps[-1]) + 1 / fps)
+    if abs(header.pixel_aspect - 1) > _SQUARE:
+        warnings.append(
+            f"its pixels are not square ({header.pixel_aspect.numerator}:"
+            f"{header.pixel_aspect.denominator}): players stretch the picture, clips of it and "
+            "overlays show it as stored."
+        )
+    missing = _missing(
+        header, num_frames, announced, float(timestamps[-1]) + 1 / fps, is_timed=is_timed
+    )
     if missing:
         warnings.append(missing)
-        index = replace(index, keyframes=_FROM_START)
+        if not is_timed:  # seeking would be guesswork
+            index = replace(index, keyframes=_FROM_START)
     return VideoMeta(
         path=path,
         codec=header.codec,
@@ -258,7 +241,9 @@ def _describe(
     )
 
 
-def _missing(header: _Header, num_frames: int, announced: int, end_seconds: float) -> str | None:
+def _missing(
+    header: Header, num_frames: int, announced: int, end_seconds: float, *, is_timed: bool
+) -> str | None:
     """A warning when the file holds clearly less than it announces."""
     readable = f"only {num_frames} frames (up to {end_seconds:.1f} s) can be read"
     if announced > num_frames:
@@ -266,7 +251,7 @@ def _missing(header: _Header, num_frames: int, announced: int, end_seconds: floa
             f"{announced} frames are announced, but {readable}: part of the file is missing "
             "or damaged."
         )
-    if header.end_seconds - end_seconds > max(1.0, 0.01 * header.end_seconds):
+    if is_timed and header.end_seconds - end_seconds > max(1.0, 0.01 * header.end_seconds):
         return (
             f"a length of {header.end_seconds:.1f} s is announced, but {readable}: the end of "
             "the file is missing."

@@ -1,9 +1,10 @@
 """Frames by index: a sequential stream for long videos and random access for windows.
 
 Both run on the same decoder (PyAV; measured against decord in ``scripts/bench_video.py``), so they
-return identical pixels for the same index. A file that breaks off is read up to the damage. Where
-single frames in the middle are damaged, the last good picture before them is repeated and a
-warning logged, so that later frames keep index and time; more than a second of that is an error.
+return identical pixels for the same index, which are those that decord decodes in sequence.
+A file that breaks off is read up to the damage. Where single frames in the middle are damaged, the
+last good picture before them is repeated and a warning logged, so that later frames keep index and
+time; more than a second of that is an error.
 """
 
 from __future__ import annotations
@@ -95,9 +96,13 @@ class RandomAccessReader:
 
         Raises:
             IndexError: an index lies outside the video.
+            TypeError: an index is no integer.
             VideoError: a frame cannot be decoded.
         """
-        wanted = np.asarray(indices, dtype=np.int64)
+        given = np.asarray(indices)
+        if given.size and not np.issubdtype(given.dtype, np.integer):
+            raise TypeError(f"{self._meta.path}: got indices of {given.dtype}, expected integers.")
+        wanted = given.astype(np.int64)
         outside = wanted[(wanted < 0) | (wanted >= len(self))]
         if len(outside):
             raise IndexError(

@@ -239,7 +239,11 @@ def test_newer_format(path: Path) -> None:
         ),
         (
             lambda _, tensors: tensors.update({"head.bias": torch.zeros(4)}),
-            r"first 'head\.bias': got \(4,\), expected \(3,\)",
+            r"first 'head\.bias': got \('torch.float32', \(4,\)\), expected \(.*, \(3,\)\)",
+        ),
+        (
+            lambda _, tensors: tensors.update({"head.bias": torch.zeros(3).half()}),
+            r"1 keys differ, first 'head\.bias': got \('torch\.float16'.*expected.*float32",
         ),
         (lambda _, tensors: tensors.update({"x": torch.zeros(4)}), r"first 'x': .*expected None"),
     ],

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mouse_ar.mvd import MVD, MVDConfig
+from mouse_ar.mvd import model as model_module
 from mouse_ar.mvd.model import sincos_position_embedding
 
 NANO = MVDConfig(image_size=32, num_frames=4, embed_dim=32, depth=2, num_heads=2)
@@ -138,7 +139,17 @@ def test_gradient_reaches_every_parameter() -> None:
 
 
 @pytest.mark.parametrize("drop_path", [0.0, 0.5])
-def test_gradient_checkpointing_changes_no_number(drop_path: float) -> None:
+def test_gradient_checkpointing_changes_no_number(
+    drop_path: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recomputed_blocks = []
+
+    def checkpoint(block: torch.nn.Module, *args: object, **options: bool) -> object:
+        recomputed_blocks.append(block)
+        return plain_checkpoint(block, *args, **options)
+
+    plain_checkpoint = model_module.checkpoint
+    monkeypatch.setattr(model_module, "checkpoint", checkpoint)
     model = build(replace(NANO, drop_path=drop_path)).train()
     gradients = []
     for enable in (False, True):
@@ -147,6 +158,7 @@ def test_gradient_checkpointing_changes_no_number(drop_path: float) -> None:
         torch.manual_seed(3)
         model(windows(NANO)).square().sum().backward()
         gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
+        assert recomputed_blocks == (list(model.blocks) if enable else [])
     for plain, recomputed in zip(*gradients, strict=True):
         torch.testing.assert_close(plain, recomputed)
 

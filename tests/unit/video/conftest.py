@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,20 +26,28 @@ def make_video(tmp_path: Path) -> Callable[..., Path]:
         rotation: int = 0,
         gop_size: int = 12,
         options: dict[str, str] | None = None,
+        codec_options: dict[str, str] | None = None,
+        skip: Collection[int] = (),
+        first_number: int = 0,
+        first_pts: int = 0,
+        pixel_aspect: Fraction | None = None,
     ) -> Path:
         path = tmp_path / name
         width, height = size
         with av.open(str(path), "w", options=options or {}) as container:
-            stream = container.add_stream(codec, rate=25)
+            stream = container.add_stream(codec, rate=25, options=codec_options or {})
             stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
             stream.codec_context.gop_size = gop_size
             if ticks is not None:
                 stream.codec_context.time_base = Fraction(1, 1000)
             if rotation:
                 stream.set_display_rotation(rotation)
-            for number in range(num_frames):
-                picture_HWC = numbered_frame(number, width=width, height=height)
+            if pixel_aspect:
+                stream.codec_context.sample_aspect_ratio = pixel_aspect
+            for number in sorted(set(range(num_frames)) - set(skip)):
+                picture_HWC = numbered_frame(first_number + number, width=width, height=height)
                 frame = av.VideoFrame.from_ndarray(picture_HWC, format="rgb24")
+                frame.pts, frame.time_base = first_pts + number, Fraction(1, 25)
                 if ticks is not None:
                     frame.pts, frame.time_base = ticks[number], Fraction(1, 1000)
                 container.mux(stream.encode(frame))

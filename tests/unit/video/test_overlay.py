@@ -115,3 +115,14 @@ def test_what_does_not_fit_is_an_error(make_video, tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
         write_overlay(make_video("x.mp4"), tmp_path / "o.mp4", **arguments)
     assert not (tmp_path / "o.mp4").exists()
+
+
+def test_source_is_not_overwritten_however_it_is_spelled(make_video, tmp_path, monkeypatch):
+    source = make_video("x.mp4")
+    before = source.read_bytes()
+    (tmp_path / "link.mp4").symlink_to(source)
+    monkeypatch.chdir(tmp_path)
+    for target in (source, "x.mp4", "link.mp4"):
+        with pytest.raises(ValueError, match="must differ from each other and from the source"):
+            write_overlay(source, target, ethograms={}, colors={})
+    assert source.read_bytes() == before

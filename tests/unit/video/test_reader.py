@@ -91,6 +91,15 @@ def test_index_outside_the_video_is_an_error(make_video, index):
         reader.get_batch([0, index])
 
 
+@pytest.mark.parametrize("indices", [[1.9], [2.0], [True, False], np.array([0.5, 1])])
+def test_index_that_is_no_integer_is_an_error(make_video, indices):
+    with (
+        open_video(make_video("x.mp4")) as reader,
+        pytest.raises(TypeError, match=r"x\.mp4: got indices of \w+, expected integers"),
+    ):
+        reader.get_batch(indices)
+
+
 def test_length_and_meta(make_video):
     with open_video(make_video("x.mp4")) as reader:
         assert len(reader) == reader.meta.num_frames == 40

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import av
 import numpy as np
@@ -26,10 +27,27 @@ def files(folder):
     return sorted(p.name for p in folder.iterdir())
 
 
+def profile_of(path):
+    with av.open(str(path)) as container:
+        return container.streams.video[0].codec_context.profile
+
+
+def test_best_quality_still_plays_in_browsers(tmp_path):
+    assert profile_of(write(tmp_path / "x.mp4", crf=1)) == "High"
+
+
+def test_name_with_a_colon_is_no_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = "2024-05-01T10:22:33.mp4"
+    write(Path(name))
+    assert files(tmp_path) == [name]
+
+
 def test_browser_plays_it(tmp_path):
     path = write(tmp_path / "sub folder" / "ü.mp4")
     meta = probe(path)
     assert (meta.codec, meta.pixel_format) == ("h264", "yuv420p")
+    assert profile_of(path) == "High"
     data = path.read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")  # starts before it is loaded in full
     assert b"elst" not in data or meta.timestamps_seconds[0] == 0
@@ -125,7 +143,7 @@ def test_time_must_ascend(tmp_path):
         write(tmp_path / "x.mp4", num_frames=3, times=[0, 0.04, 0.04])
 
 
-@pytest.mark.parametrize("bad", [{"fps": 0}, {"crf": 52}, {"size": (0, 10)}])
+@pytest.mark.parametrize("bad", [{"fps": 0}, {"crf": 52}, {"crf": 0}, {"size": (0, 10)}])
 def test_wrong_settings_are_an_error(tmp_path, bad):
     with pytest.raises(ValueError, match="expected a positive size"):
         write(tmp_path / "x.mp4", **bad)
@@ -232,6 +250,45 @@ def test_targets_must_differ(make_video, tmp_path):
         cut_clips(source, cuts)
     with pytest.raises(ValueError, match="must differ from each other and from the source"):
         cut_clip(source, source, Interval(0, 5))
+
+
+def test_source_is_not_overwritten_however_it_is_spelled(make_video, tmp_path, monkeypatch):
+    source = make_video("x.mp4")
+    before = source.read_bytes()
+    (tmp_path / "link.mp4").symlink_to(source)
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for target in ("x.mp4", "sub/../x.mp4", "link.mp4"):
+        with pytest.raises(ValueError, match="must differ from each other and from the source"):
+            cut_clip(source, target, Interval(0, 5))
+    cuts = [("a.mp4", Interval(0, 5)), (tmp_path / "a.mp4", Interval(5, 9))]
+    with pytest.raises(ValueError, match=r"a\.mp4.*more than once"):
+        cut_clips(source, cuts)
+    assert source.read_bytes() == before
+    assert files(tmp_path) == ["link.mp4", "sub", "x.mp4"]
+
+
+def test_frame_too_large_for_the_encoder_is_named(tmp_path):
+    path = tmp_path / "x.mp4"
+    with pytest.raises(VideoError, match=r"x\.mp4: cannot be written as 17000x16"):
+        write(path, num_frames=1, size=(17000, 16))
+    assert files(tmp_path) == []
+
+
+def test_first_error_is_not_hidden_by_cleaning_up(make_video, tmp_path, monkeypatch):
+    def fail(path: Path, **options: object) -> None:
+        unlink(path, **options)
+        raise OSError("cannot clean up")
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    source, unlink = make_video("x.mp4"), Path.unlink
+    cuts = [(tmp_path / name, Interval(0, 9)) for name in ("a.mp4", "b.mp4")]
+    monkeypatch.setattr(Path, "unlink", fail)
+    with pytest.raises(KeyboardInterrupt):
+        cut_clips(source, cuts, progress=stop)
+    assert files(tmp_path) == ["x.mp4"]
 
 
 def test_stopping_in_the_middle_leaves_only_complete_clips(make_video, tmp_path):

@@ -40,6 +40,9 @@ SpanArray = NDArray[np.int64]
 """Half-open frame ranges (N, 2), sorted, columns start and stop."""
 
 _TIE = 1e-12
+# Where an action fills a good part of a video its scores are spread out without being noise: a
+# bout that a model is this sure of counts there too.
+_SURE = 0.9
 _LEVELS = np.array([0.10, 0.25, 0.50, 0.75, 0.90])
 _NORMAL_GAPS = np.diff(special.ndtri(_LEVELS))  # gaps of these quantiles in a unit normal
 
@@ -88,12 +91,12 @@ def state_spans(
         smoothed_T: scores of the action after :func:`smooth`.
         params: thresholds; ``smooth_seconds`` and ``noise_sigmas`` are not looked at here.
         fps: frames per second.
-        floor: the smoothed score that a bout must exceed besides ``on_threshold``.
+        floor: the smoothed score that a bout must exceed besides ``on_threshold``; at most 0.9.
     """
     spans = _runs(smoothed_T >= params.off_threshold)
     if not len(spans):
         return spans
-    on = max(params.on_threshold, floor)
+    on = max(params.on_threshold, min(floor, _SURE))
     # reduceat runs each segment up to the next span; what lies between is below off_threshold
     spans = spans[np.maximum.reduceat(smoothed_T, spans[:, 0]) >= on]
     if not len(spans):

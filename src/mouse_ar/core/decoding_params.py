@@ -63,7 +63,7 @@ class StateDecoding:
     off_threshold: float = 0.5
     max_gap_seconds: float = 0.5
     min_bout_seconds: float = 0.5
-    noise_sigmas: float = 0.0
+    noise_sigmas: float = 6.0
 
     def __post_init__(self) -> None:
         name = "StateDecoding"

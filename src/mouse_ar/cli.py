@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 import sys
 from collections.abc import Mapping
@@ -15,11 +14,11 @@ import yaml
 from mouse_ar.console import ProgressView, TrainView, out
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.manifest import slug
-from mouse_ar.core.splitting import Split
 from mouse_ar.data.annotations import IGNORED_TAG
 from mouse_ar.data.config_files import load_actions
 from mouse_ar.data.files import write_json, write_text
 from mouse_ar.data.folder import project_from_folder
+from mouse_ar.data.groups import VideoGroups, read_groups
 from mouse_ar.data.importers import DEFAULT_POINT_SECONDS, import_annotations
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.data.training_data import open_training_data
@@ -143,7 +142,9 @@ def preprocess(
     if test_videos is not None:
         values["test_videos"] = _value("--test-videos", test_videos)
     source = LocalProject.open(project, actions=action_set)
-    together, fixed = _read_groups(groups, source) if groups else ({}, {})
+    table = read_groups(groups, source.videos()) if groups else VideoGroups({}, {})
+    for note in table.notes:
+        out.print(f"Note: {note}", markup=False)
     with ProgressView() as view:
         report = run_preprocess(
             source.path,
@@ -151,8 +152,8 @@ def preprocess(
             actions=action_set,
             config=PreprocessConfig.from_dict(values),
             detector=BackgroundSubtraction(),
-            groups=together,
-            splits=fixed,
+            groups=table.groups,
+            splits=table.splits,
             remove_deleted=remove_deleted,
             progress=view,
         )
@@ -328,24 +329,6 @@ def _split(item: str) -> tuple[str, str]:
     if not equals:
         raise ValueError(f"--set expects NAME=VALUE, got {item!r}.")
     return name.strip(), value.strip()
-
-
-def _read_groups(path: Path, project: LocalProject) -> tuple[dict[str, str], dict[str, Split]]:
-    """Groups and wanted splits by video key; a row names a video by the end of its path."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or not {"file", "group"} <= set(rows[0]):
-        raise ValueError(f"{path}: expected columns 'file' and 'group', got {list(rows[:1])}.")
-    by_end = {f"/{row['file']}": row for row in rows}
-    groups, splits = {}, {}
-    for video in project.videos():
-        key = f"/{video.key}"
-        for end, row in by_end.items():
-            if key.endswith(end) or end.endswith(key):
-                groups[video.key] = row["group"]
-                if split := row.get("split"):
-                    splits[video.key] = Split(split)
-    return groups, splits
 
 
 if __name__ == "__main__":

@@ -194,12 +194,14 @@ def test_groups_file_keeps_animals_together(lab: Path, command: Command, tmp_pat
         f"{name},{'m1' if name < 'c' else name},{'test' * (name == 'a.mp4')}\n"
         for name in tiny.SEVEN
     ]
+    lines.append("not-there.mp4,m9,test\n")
     (tmp_path / "groups.csv").write_text("file,group,split\n" + "".join(lines))
-    code, _ = command(
+    code, said = command(
         *("preprocess", lab / "project", tmp_path / "data", "--groups", tmp_path / "groups.csv"),
         *("--set", "detect_every=20"),
     )
     assert code == 0
+    assert "1 rows name no video: not-there.mp4" in said
     manifest = json.loads((tmp_path / "data/.mouse_ar/manifest.json").read_text())
     splits = {video["key"].split("/")[-1]: video["split"] for video in manifest["videos"]}
     assert splits["a.mp4"] == splits["b.mp4"] == "test"

@@ -276,6 +276,34 @@ def test_diverged_training_is_one_clear_line(lab: Path, command: Command, tmp_pa
     assert "Lower lr" in said.splitlines()[-1]
 
 
+def test_third_action_goes_all_the_way(command: Command, repo: Path, tmp_path: Path) -> None:
+    third = "  - {name: Scratching, kind: state, aliases: [scratch]}\n"
+    (tmp_path / "actions.yaml").write_text((repo / "configs/actions.yaml").read_text() + third)
+    (tmp_path / "train.yaml").write_text(TINY_TRAINING)
+    lines = ["video,action,start_frame,end_frame"]
+    for name, labels in {k: tiny.SEVEN[k] for k in ("a.mp4", "b.mp4", "c.mp4")}.items():
+        tiny.write_video(tmp_path / "videos" / name, labels)
+        lines += [f"{name},{action},{start},{stop - 1}" for action, start, stop in labels]
+        lines.append(f"{name},scratch,{labels[-1][2] + 2},{labels[-1][2] + 8}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
+    actions = ["--actions", tmp_path / "actions.yaml"]
+    project, data, run = tmp_path / "project", tmp_path / "data", tmp_path / "run"
+    train = ["train", data, run, "--config", tmp_path / "train.yaml", "--set", "epochs=1"]
+    tables = [tmp_path / "videos", tmp_path / "labels.csv"]
+
+    assert command("import-annotations", *tables, "--project", project, *actions)[0] == 0
+    assert command("preprocess", project, data, "--set", "detect_every=20", *actions)[0] == 0
+    code, said = command(*train)
+    assert code == 1
+    assert "Pass the same --actions file" in said
+    assert command(*train, *actions)[0] == 0
+    best = run / "checkpoints/best.safetensors"
+    assert load_checkpoint(best).actions.names == (*ACTIONS.names, "Scratching")
+    assert command("infer", tmp_path / "videos", tmp_path / "out", "--checkpoint", best)[0] == 0
+    with (tmp_path / "out/summary.csv").open(newline="") as file:
+        assert "Scratching" in {row["action"] for row in csv.DictReader(file)}
+
+
 def test_restart_discards_the_run(lab: Path, command: Command, tmp_path: Path) -> None:
     train = ["train", lab / "data", tmp_path, "--config", lab / "train.yaml"]
     assert command(*train, "--set", "epochs=1")[0] == 0

@@ -46,6 +46,11 @@ def train(
         ResumeError: ``output`` holds a run with other settings or data.
     """
     training_data = open_training_data(data, actions=actions)
+    if not training_data.clips:
+        raise ValueError(
+            f"{data} holds no training clips, only val or test videos: expected datasets "
+            f"{list(actions.datasets)}. Run `mouse-ar preprocess` first."
+        )
     output.mkdir(parents=True, exist_ok=True)
     with (output / "events.jsonl").open("a", encoding="utf-8") as log:
 

@@ -162,6 +162,13 @@ def test_no_clips_are_told(tmp_path: Path) -> None:
         start(tmp_path / "data", tmp_path / "run", tiny.TRAIN)
 
 
+def test_videos_to_evaluate_are_nothing_to_train_on(tmp_path: Path) -> None:
+    project = LocalProject.create(tmp_path / "data", actions=ACTIONS)
+    tiny.add_video(project, "a.mp4", [], dataset="test")
+    with pytest.raises(ValueError, match="no training clips, only val or test"):
+        start(tmp_path / "data", tmp_path / "run", tiny.TRAIN)
+
+
 def test_shuffled_labels_are_another_run_with_the_same_pixels(data: Path, tmp_path: Path) -> None:
     control = replace(tiny.TRAIN, epochs=1, shuffle_labels=True)
     start(data, tmp_path, control)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -174,9 +173,6 @@ def train(
 ) -> None:
     """Train a model; the best checkpoint is RUN/checkpoints/best.safetensors."""
     settings = TrainConfig.from_dict(_settings(config, overrides))
-    if restart and (run / "checkpoints").is_dir():
-        shutil.rmtree(run / "checkpoints")
-        (run / "events.jsonl").unlink(missing_ok=True)
     with TrainView() as view:
         result = run_train(
             data,
@@ -185,6 +181,7 @@ def train(
             actions=load_actions(actions),
             device=pick_device(device),
             emit=view,
+            restart=restart,
         )
     out.print(f"best epoch {result.best_epoch + 1}, validation score {result.best_score:.3f}")
     out.print(f"checkpoint: {result.checkpoint}", markup=False)

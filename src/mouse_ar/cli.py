@@ -89,7 +89,8 @@ def import_annotations_command(
     ] = None,
     actions: ActionsOption = None,
     ignore_label: Annotated[
-        list[str] | None, typer.Option(help="Label to leave out of training and scoring.")
+        list[str] | None,
+        typer.Option(help="Label to leave out of training and scoring, like uncertain."),
     ] = None,
     point_seconds: Annotated[
         float, typer.Option(help="Length given to a point event that has no end.")
@@ -103,7 +104,7 @@ def import_annotations_command(
         report = import_annotations(
             opened,
             tables,
-            ignore_labels=ignore_label or [IGNORED_TAG],
+            ignore_labels=[IGNORED_TAG, *(ignore_label or [])],
             point_seconds=point_seconds,
             progress=lambda done, total: view("importing", done, total),
         )

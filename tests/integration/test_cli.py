@@ -260,6 +260,24 @@ def test_what_users_can_put_right_is_one_clear_line(
     assert "Traceback" not in said
 
 
+def one_video(root: Path, *rows: str) -> list[Path]:
+    """A folder with one video of eight seconds, and a table for it."""
+    tiny.write_video(root / "videos" / "a.mp4")
+    (root / "labels.csv").write_text("\n".join([*rows, ""]))
+    return [root / "videos", root / "labels.csv"]
+
+
+def test_ignored_label_comes_on_top_of_uncertain(command: Command, tmp_path: Path) -> None:
+    tables = one_video(
+        tmp_path, "video,action,start_frame,end_frame", "a,uncertain,0,4", "a,hidden,10,14"
+    )
+    code, said = command(
+        "import-annotations", *tables, "--project", tmp_path / "p", "--ignore-label", "Hidden"
+    )
+    assert code == 0
+    assert "uncertain: 2 added" in said
+
+
 def test_missing_table_is_told(lab: Path, command: Command) -> None:
     code, said = command("import-annotations", lab / "project", lab / "nothing.csv")
     assert code == 1

@@ -20,11 +20,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mouse_ar.core.actions import normalized
 from mouse_ar.data.tables import (
     EventRow,
     RowError,
     Table,
-    normalized,
     parse_number,
     parse_seconds,
 )

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from mouse_ar.core.actions import normalized
 
 __all__ = [
     "EventRow",
     "RowError",
     "Table",
     "Units",
-    "normalized",
     "parse_number",
     "parse_seconds",
     "read_grids",
@@ -93,11 +93,6 @@ class Table:
     events: tuple[EventRow, ...]
     errors: tuple[RowError, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-def normalized(name: str) -> str:
-    """Column name by its letters and digits: ``Start (s)`` and ``start_s`` are the same."""
-    return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
 def read_grids(path: Path) -> Iterator[list[list[str]]]:

@@ -217,6 +217,16 @@ def test_other_labels_can_be_left_out(project: LocalProject) -> None:
     assert project.read(project.video("lab", "m1.mp4")).ignored == (Interval(0, 10),)
 
 
+def test_labels_of_other_alphabets_and_signs_are_told_apart(project: LocalProject) -> None:
+    rows = ("НЕЯСНО,0,9", "груминг,20,29", "?,40,49", "!,60,69")
+    text = "video,action,start_frame,end_frame\n" + "".join(f"m1.mp4,{row}\n" for row in rows)
+
+    report = run(project, text, ignore_labels=["неясно", "?"])
+
+    assert report.added == {"uncertain": 2}
+    assert [problem.text.split(";")[0] for problem in report.problems] == ["'груминг'", "'!'"]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ __all__ = [
     "RowError",
     "Table",
     "Units",
+    "parse_frame",
     "parse_number",
     "parse_seconds",
     "read_grids",
@@ -132,7 +135,23 @@ def parse_number(text: str) -> float | None:
     """
     if text.casefold() in _EMPTY:
         return None
-    return float(text.replace(",", ".")) if text.count(",") == 1 else float(text)
+    value = float(text.replace(",", ".")) if text.count(",") == 1 else float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"expected a number, got {text!r}")
+    return value
+
+
+def parse_frame(text: str) -> int | None:
+    """A frame number; None for an empty cell or ``NA``.
+
+    Raises:
+        ValueError: when it is something else, such as a number with a thousands comma.
+    """
+    if text.casefold() in _EMPTY:
+        return None
+    if not re.fullmatch(r"[+-]?[0-9]+(\.0*)?", text):
+        raise ValueError(f"frames must be whole numbers without separators, got {text!r}")
+    return int(text.split(".")[0])
 
 
 def parse_seconds(text: str) -> float | None:
@@ -215,7 +234,7 @@ def _span_columns(
         return start, stop, False, ()
     note = (
         "start and end are whole numbers without a unit: read as frames, the end inclusive. "
-        "If they are seconds, say so (units 'seconds')."
+        "If they are seconds, say so with --units seconds."
     )
     return start, stop, True, (note,)
 
@@ -224,13 +243,12 @@ def _times(
     start: str, stop: str, in_frames: bool
 ) -> tuple[int | None, int | None, float | None, float | None]:
     """Values of :class:`EventRow` from ``first_frame`` to ``stop_seconds``."""
-    parse = parse_number if in_frames else parse_seconds
-    first, last = parse(start), parse(stop)
-    if first is None:
+    if in_frames:
+        first = parse_frame(start)
+        if first is None:
+            raise ValueError(f"no start: got {start!r}")
+        return first, parse_frame(stop), None, None
+    begin = parse_seconds(start)
+    if begin is None:
         raise ValueError(f"no start: got {start!r}")
-    if not in_frames:
-        return None, None, first, last
-    for value in (first, last):
-        if value is not None and value != int(value):
-            raise ValueError(f"frames must be whole numbers, got {value}")
-    return int(first), None if last is None else int(last), None, None
+    return None, None, begin, parse_seconds(stop)

@@ -20,6 +20,7 @@ from mouse_ar.data.folder import project_from_folder
 from mouse_ar.data.groups import VideoGroups, read_groups
 from mouse_ar.data.importers import DEFAULT_POINT_SECONDS, import_annotations
 from mouse_ar.data.local_project import LocalProject
+from mouse_ar.data.tables import Units
 from mouse_ar.data.training_data import open_training_data
 from mouse_ar.demo import DemoConfig, run_demo
 from mouse_ar.detection.background import BackgroundSubtraction
@@ -95,6 +96,9 @@ def import_annotations_command(
     point_seconds: Annotated[
         float, typer.Option(help="Length given to a point event that has no end.")
     ] = DEFAULT_POINT_SECONDS,
+    units: Annotated[
+        Units, typer.Option(help="What start and end hold, where their columns do not say.")
+    ] = "auto",
 ) -> None:
     """Turn CSV tables of labels into tags of a local project."""
     action_set = load_actions(actions)
@@ -106,6 +110,7 @@ def import_annotations_command(
             tables,
             ignore_labels=[IGNORED_TAG, *(ignore_label or [])],
             point_seconds=point_seconds,
+            units=units,
             progress=lambda done, total: view("importing", done, total),
         )
     out.print(report.to_text(), markup=False)

@@ -278,6 +278,53 @@ def test_ignored_label_comes_on_top_of_uncertain(command: Command, tmp_path: Pat
     assert "uncertain: 2 added" in said
 
 
+def test_units_can_be_told(command: Command, tmp_path: Path) -> None:
+    tables = one_video(tmp_path, "video,action,start,end", "a,grooming,2,4")
+    begin = ["import-annotations", *tables, "--project"]
+    code, said = command(*begin, tmp_path / "frames")
+    assert code == 0
+    assert "say so with --units seconds" in said
+    assert command(*begin, tmp_path / "seconds", "--units", "seconds")[0] == 0
+    for name, expected in (("frames", (2, 4)), ("seconds", (20, 39))):
+        project = LocalProject.open(tmp_path / name)
+        (bout,) = project.read(project.videos()[0]).bouts
+        assert bout.interval.inclusive == expected
+
+
+SEVERAL = '"player #1:/d/a.mp4;/d/b.mp4","8.0;8.0"'
+AGGREGATED = f"""\
+Observation id,Source,Media duration (s),Subject,Behavior,Behavior type,Start (s),Stop (s),\
+Media file name
+obs,{SEVERAL},m,grooming,STATE,1.0,3.0,/d/a.mp4
+obs,{SEVERAL},m,twitch,POINT,6.0,6.0,/d/a.mp4
+obs,{SEVERAL},m,grooming,STATE,9.0,10.0,/d/b.mp4
+"""
+TABULAR = f"""\
+Observation id,Source,Media duration (s),Subject,Behavior,Behavior type,Time,Media file name
+obs,{SEVERAL},m,grooming,START,1.0,/d/a.mp4
+obs,{SEVERAL},m,grooming,STOP,3.0,/d/a.mp4
+obs,{SEVERAL},m,twitch,POINT,6.0,/d/a.mp4
+obs,{SEVERAL},m,grooming,START,9.0,/d/b.mp4
+obs,{SEVERAL},m,grooming,STOP,10.0,/d/b.mp4
+"""
+
+
+@pytest.mark.parametrize("text", [AGGREGATED, TABULAR], ids=["aggregated", "tabular"])
+def test_boris_exports_become_tags(command: Command, tmp_path: Path, text: str) -> None:
+    tables = one_video(tmp_path, *text.splitlines())
+    tiny.write_video(tmp_path / "videos" / "b.mp4")
+    assert command("import-annotations", *tables, "--project", tmp_path / "p")[0] == 0
+    project = LocalProject.open(tmp_path / "p")
+    found = {
+        video.name: [(b.action, b.interval.inclusive) for b in project.read(video).bouts]
+        for video in project.videos()
+    }
+    assert found == {
+        "a.mp4": [(GROOMING, (10, 29)), (TWITCH, (59, 60))],
+        "b.mp4": [(GROOMING, (10, 19))],
+    }
+
+
 def test_missing_table_is_told(lab: Path, command: Command) -> None:
     code, said = command("import-annotations", lab / "project", lab / "nothing.csv")
     assert code == 1

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,9 +17,10 @@ from mouse_ar.data.annotations import IGNORED_TAG
 from mouse_ar.data.config_files import load_actions
 from mouse_ar.data.files import write_json, write_text
 from mouse_ar.data.folder import project_from_folder
-from mouse_ar.data.groups import Groups, read_groups
+from mouse_ar.data.groups import VideoGroups, read_groups
 from mouse_ar.data.importers import DEFAULT_POINT_SECONDS, import_annotations
 from mouse_ar.data.local_project import LocalProject
+from mouse_ar.data.tables import Units
 from mouse_ar.data.training_data import open_training_data
 from mouse_ar.demo import DemoConfig, run_demo
 from mouse_ar.detection.background import BackgroundSubtraction
@@ -60,14 +59,6 @@ SetOption = Annotated[
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, …; CUDA if present.")]
 
 
-class TimeUnits(StrEnum):
-    """What plain start and end columns of a table hold."""
-
-    AUTO = "auto"
-    FRAMES = "frames"
-    SECONDS = "seconds"
-
-
 # What users can put right; anything else is a fault of the program and shows its traceback.
 _EXPECTED = (
     ValueError,
@@ -99,14 +90,15 @@ def import_annotations_command(
     ] = None,
     actions: ActionsOption = None,
     ignore_label: Annotated[
-        list[str] | None, typer.Option(help="Label to leave out of training and scoring.")
+        list[str] | None,
+        typer.Option(help="Label to leave out of training and scoring, like uncertain."),
     ] = None,
-    units: Annotated[
-        TimeUnits, typer.Option(help="Of columns start and end that do not say it.")
-    ] = TimeUnits.AUTO,
     point_seconds: Annotated[
         float, typer.Option(help="Length given to a point event that has no end.")
     ] = DEFAULT_POINT_SECONDS,
+    units: Annotated[
+        Units, typer.Option(help="What start and end hold, where their columns do not say.")
+    ] = "auto",
 ) -> None:
     """Turn CSV tables of labels into tags of a local project."""
     action_set = load_actions(actions)
@@ -116,9 +108,9 @@ def import_annotations_command(
         report = import_annotations(
             opened,
             tables,
-            units=units.value,
             ignore_labels=[IGNORED_TAG, *(ignore_label or [])],
             point_seconds=point_seconds,
+            units=units,
             progress=lambda done, total: view("importing", done, total),
         )
     out.print(report.to_text(), markup=False)
@@ -155,10 +147,9 @@ def preprocess(
     if test_videos is not None:
         values["test_videos"] = _value("--test-videos", test_videos)
     source = LocalProject.open(project, actions=action_set)
-    found = Groups()
-    if groups is not None:
-        found = read_groups(groups, source.videos())
-        _report_groups(found, groups)
+    table = read_groups(groups, source.videos()) if groups else VideoGroups({}, {})
+    for note in table.notes:
+        out.print(f"Note: {note}", markup=False)
     with ProgressView() as view:
         report = run_preprocess(
             source.path,
@@ -166,8 +157,8 @@ def preprocess(
             actions=action_set,
             config=PreprocessConfig.from_dict(values),
             detector=BackgroundSubtraction(),
-            groups=found.groups,
-            splits=found.splits,
+            groups=table.groups,
+            splits=table.splits,
             remove_deleted=remove_deleted,
             progress=view,
         )
@@ -188,20 +179,15 @@ def train(
 ) -> None:
     """Train a model; the best checkpoint is RUN/checkpoints/best.safetensors."""
     settings = TrainConfig.from_dict(_settings(config, overrides))
-    action_set, chosen = load_actions(actions), pick_device(device)
-    # What is wrong with the input is told before the earlier run is gone.
-    open_training_data(data, actions=action_set)
-    if restart and (run / "checkpoints").is_dir():
-        shutil.rmtree(run / "checkpoints")
-        (run / "events.jsonl").unlink(missing_ok=True)
     with TrainView() as view:
         result = run_train(
             data,
             run,
             config=settings,
-            actions=action_set,
-            device=chosen,
+            actions=load_actions(actions),
+            device=pick_device(device),
             emit=view,
+            restart=restart,
         )
     out.print(f"best epoch {result.best_epoch + 1}, validation score {result.best_score:.3f}")
     out.print(f"checkpoint: {result.checkpoint}", markup=False)
@@ -346,16 +332,6 @@ def _split(item: str) -> tuple[str, str]:
     if not equals:
         raise ValueError(f"--set expects NAME=VALUE, got {item!r}.")
     return name.strip(), value.strip()
-
-
-def _report_groups(found: Groups, path: Path) -> None:
-    for names, what in (
-        (found.unmatched, f"rows of {path.name} name no video of the project"),
-        (found.ungrouped, f"videos are not named in {path.name}: each is a group of its own"),
-    ):
-        if names:
-            shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-            out.print(f"Note: {len(names)} {what} ({shown}).", markup=False)
 
 
 if __name__ == "__main__":

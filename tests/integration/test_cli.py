@@ -194,12 +194,14 @@ def test_groups_file_keeps_animals_together(lab: Path, command: Command, tmp_pat
         f"{name},{'m1' if name < 'c' else name},{'test' * (name == 'a.mp4')}\n"
         for name in tiny.SEVEN
     ]
+    lines.append("not-there.mp4,m9,test\n")
     (tmp_path / "groups.csv").write_text("file,group,split\n" + "".join(lines))
-    code, _ = command(
+    code, said = command(
         *("preprocess", lab / "project", tmp_path / "data", "--groups", tmp_path / "groups.csv"),
         *("--set", "detect_every=20"),
     )
     assert code == 0
+    assert "1 rows name no video: not-there.mp4" in said
     manifest = json.loads((tmp_path / "data/.mouse_ar/manifest.json").read_text())
     splits = {video["key"].split("/")[-1]: video["split"] for video in manifest["videos"]}
     assert splits["a.mp4"] == splits["b.mp4"] == "test"
@@ -258,6 +260,71 @@ def test_what_users_can_put_right_is_one_clear_line(
     assert "Traceback" not in said
 
 
+def one_video(root: Path, *rows: str) -> list[Path]:
+    """A folder with one video of eight seconds, and a table for it."""
+    tiny.write_video(root / "videos" / "a.mp4")
+    (root / "labels.csv").write_text("\n".join([*rows, ""]))
+    return [root / "videos", root / "labels.csv"]
+
+
+def test_ignored_label_comes_on_top_of_uncertain(command: Command, tmp_path: Path) -> None:
+    tables = one_video(
+        tmp_path, "video,action,start_frame,end_frame", "a,uncertain,0,4", "a,hidden,10,14"
+    )
+    code, said = command(
+        "import-annotations", *tables, "--project", tmp_path / "p", "--ignore-label", "Hidden"
+    )
+    assert code == 0
+    assert "uncertain: 2 added" in said
+
+
+def test_units_can_be_told(command: Command, tmp_path: Path) -> None:
+    tables = one_video(tmp_path, "video,action,start,end", "a,grooming,2,4")
+    begin = ["import-annotations", *tables, "--project"]
+    code, said = command(*begin, tmp_path / "frames")
+    assert code == 0
+    assert "say so with --units seconds" in said
+    assert command(*begin, tmp_path / "seconds", "--units", "seconds")[0] == 0
+    for name, expected in (("frames", (2, 4)), ("seconds", (20, 39))):
+        project = LocalProject.open(tmp_path / name)
+        (bout,) = project.read(project.videos()[0]).bouts
+        assert bout.interval.inclusive == expected
+
+
+SEVERAL = '"player #1:/d/a.mp4;/d/b.mp4","8.0;8.0"'
+AGGREGATED = f"""\
+Observation id,Source,Media duration (s),Subject,Behavior,Behavior type,Start (s),Stop (s),\
+Media file name
+obs,{SEVERAL},m,grooming,STATE,1.0,3.0,/d/a.mp4
+obs,{SEVERAL},m,twitch,POINT,6.0,6.0,/d/a.mp4
+obs,{SEVERAL},m,grooming,STATE,9.0,10.0,/d/b.mp4
+"""
+TABULAR = f"""\
+Observation id,Source,Media duration (s),Subject,Behavior,Behavior type,Time,Media file name
+obs,{SEVERAL},m,grooming,START,1.0,/d/a.mp4
+obs,{SEVERAL},m,grooming,STOP,3.0,/d/a.mp4
+obs,{SEVERAL},m,twitch,POINT,6.0,/d/a.mp4
+obs,{SEVERAL},m,grooming,START,9.0,/d/b.mp4
+obs,{SEVERAL},m,grooming,STOP,10.0,/d/b.mp4
+"""
+
+
+@pytest.mark.parametrize("text", [AGGREGATED, TABULAR], ids=["aggregated", "tabular"])
+def test_boris_exports_become_tags(command: Command, tmp_path: Path, text: str) -> None:
+    tables = one_video(tmp_path, *text.splitlines())
+    tiny.write_video(tmp_path / "videos" / "b.mp4")
+    assert command("import-annotations", *tables, "--project", tmp_path / "p")[0] == 0
+    project = LocalProject.open(tmp_path / "p")
+    found = {
+        video.name: [(b.action, b.interval.inclusive) for b in project.read(video).bouts]
+        for video in project.videos()
+    }
+    assert found == {
+        "a.mp4": [(GROOMING, (10, 29)), (TWITCH, (59, 60))],
+        "b.mp4": [(GROOMING, (10, 19))],
+    }
+
+
 def test_missing_table_is_told(lab: Path, command: Command) -> None:
     code, said = command("import-annotations", lab / "project", lab / "nothing.csv")
     assert code == 1
@@ -272,6 +339,34 @@ def test_diverged_training_is_one_clear_line(lab: Path, command: Command, tmp_pa
     )
     assert code == 1
     assert "Lower lr" in said.splitlines()[-1]
+
+
+def test_third_action_goes_all_the_way(command: Command, repo: Path, tmp_path: Path) -> None:
+    third = "  - {name: Scratching, kind: state, aliases: [scratch]}\n"
+    (tmp_path / "actions.yaml").write_text((repo / "configs/actions.yaml").read_text() + third)
+    (tmp_path / "train.yaml").write_text(TINY_TRAINING)
+    lines = ["video,action,start_frame,end_frame"]
+    for name, labels in {k: tiny.SEVEN[k] for k in ("a.mp4", "b.mp4", "c.mp4")}.items():
+        tiny.write_video(tmp_path / "videos" / name, labels)
+        lines += [f"{name},{action},{start},{stop - 1}" for action, start, stop in labels]
+        lines.append(f"{name},scratch,{labels[-1][2] + 2},{labels[-1][2] + 8}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
+    actions = ["--actions", tmp_path / "actions.yaml"]
+    project, data, run = tmp_path / "project", tmp_path / "data", tmp_path / "run"
+    train = ["train", data, run, "--config", tmp_path / "train.yaml", "--set", "epochs=1"]
+    tables = [tmp_path / "videos", tmp_path / "labels.csv"]
+
+    assert command("import-annotations", *tables, "--project", project, *actions)[0] == 0
+    assert command("preprocess", project, data, "--set", "detect_every=20", *actions)[0] == 0
+    code, said = command(*train)
+    assert code == 1
+    assert "Pass the same --actions file" in said
+    assert command(*train, *actions)[0] == 0
+    best = run / "checkpoints/best.safetensors"
+    assert load_checkpoint(best).actions.names == (*ACTIONS.names, "Scratching")
+    assert command("infer", tmp_path / "videos", tmp_path / "out", "--checkpoint", best)[0] == 0
+    with (tmp_path / "out/summary.csv").open(newline="") as file:
+        assert "Scratching" in {row["action"] for row in csv.DictReader(file)}
 
 
 def test_restart_discards_the_run(lab: Path, command: Command, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Action", "ActionKind", "ActionSet"]
+__all__ = ["Action", "ActionKind", "ActionSet", "normalized"]
 
 
 class ActionKind(StrEnum):
@@ -45,7 +45,7 @@ class Action:
         object.__setattr__(self, "kind", ActionKind(self.kind))
 
 
-def _normal(name: str) -> str:
+def normalized(name: str) -> str:
     """Letter case, spaces, '-', '_' and '/' do not matter when names are compared."""
     return "".join(c for c in name.casefold() if c.isalnum())
 
@@ -67,7 +67,7 @@ class ActionSet:
             *((a.name, [a.name, a.dataset, *a.aliases]) for a in self.actions),
         ]:
             for spelling in names:
-                owner = lookup.setdefault(_normal(spelling), name)
+                owner = lookup.setdefault(normalized(spelling), name)
                 if owner != name:
                     raise ValueError(
                         f"Name {spelling!r} is used by both {owner!r} and {name!r}; "
@@ -92,7 +92,7 @@ class ActionSet:
 
     def resolve(self, name: str) -> str | None:
         """The class that a tag, alias or dataset name means, or None when unknown."""
-        return self._lookup.get(_normal(name))
+        return self._lookup.get(normalized(name))
 
     def __getitem__(self, name: str) -> Action:
         for action in self.actions:

@@ -15,16 +15,16 @@ Version 7 gives only their total, which the importer compares with the video.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mouse_ar.core.actions import normalized
 from mouse_ar.data.tables import (
     EventRow,
     RowError,
     Table,
-    normalized,
+    parse_frame,
     parse_number,
     parse_seconds,
 )
@@ -123,7 +123,7 @@ def _event(cells: _Cells, start: str, stop: str | None) -> EventRow:
     """An event from its times in the observation; ``stop`` is None for a point event."""
     begin = parse_seconds(start)
     end = None if stop is None else parse_seconds(stop)
-    if begin is None or math.isnan(begin):
+    if begin is None:
         return _event_from_index(cells, has_stop=stop is not None)
     if stop is not None and end is None:
         raise ValueError("the state event has no stop")
@@ -141,16 +141,16 @@ def _event(cells: _Cells, start: str, stop: str | None) -> EventRow:
 
 def _event_from_index(cells: _Cells, *, has_stop: bool) -> EventRow:
     """An event without times (coded on pictures): by frame index."""
-    first = parse_number(cells.get("imageindexstart", "imageindex"))
-    last = parse_number(cells.get("imageindexstop", "imageindex"))
+    first = parse_frame(cells.get("imageindexstart", "imageindex"))
+    last = parse_frame(cells.get("imageindexstop", "imageindex"))
     if first is None or (has_stop and last is None):
         raise ValueError("the event has neither times nor frame indices")
     return EventRow(
         line=cells.line,
         video=cells.media,
         label=cells.get("behavior"),
-        first_frame=int(first),
-        last_frame=int(last) if has_stop and last is not None else None,
+        first_frame=first,
+        last_frame=last if has_stop else None,
     )
 
 

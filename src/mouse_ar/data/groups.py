@@ -1,86 +1,93 @@
-"""The table that says which videos belong together and, if wanted, what each is used for."""
+"""The table for ``preprocess --groups``: which videos belong together and what each is for."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mouse_ar.core.splitting import Split
 from mouse_ar.data.matching import VideoMatcher
 from mouse_ar.data.project_layout import ProjectVideo
 
-__all__ = ["Groups", "read_groups"]
+__all__ = ["VideoGroups", "read_groups"]
+
+_MAX_NAMES = 5
 
 
-@dataclass
-class Groups:
-    """What a table says about the videos of a project.
+@dataclass(frozen=True)
+class VideoGroups:
+    """What the table says of the videos of a project.
 
     Args:
-        groups: group by video key; never divided between train, val and test.
-        splits: wanted split by video key.
-        unmatched: names in the table that mean no video of the project.
-        ungrouped: keys of videos that the table does not name.
+        groups: group by video key; videos of one group are never split.
+        splits: use by video key, for the videos whose row says so.
+        notes: rows and videos that found no counterpart.
     """
 
-    groups: dict[str, str] = field(default_factory=dict)
-    splits: dict[str, Split] = field(default_factory=dict)
-    unmatched: list[str] = field(default_factory=list)
-    ungrouped: list[str] = field(default_factory=list)
+    groups: Mapping[str, str]
+    splits: Mapping[str, Split]
+    notes: tuple[str, ...] = ()
 
 
-def read_groups(path: Path, videos: Sequence[ProjectVideo]) -> Groups:
-    """Read a CSV with the columns ``file``, ``group`` and optionally ``split``.
+def read_groups(path: Path, videos: Sequence[ProjectVideo]) -> VideoGroups:
+    """Read a CSV with columns ``file``, ``group`` and, if wanted, ``split``.
 
-    Names are matched as those of annotation tables are: by the end of the path, whatever the
-    letter case, the kind of slash or the file's extension.
+    A row names a video as :class:`~mouse_ar.data.matching.VideoMatcher` takes it. An empty group
+    leaves a video on its own.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: a column is missing, a name means several videos, a split is unknown, or not
-            a single row means a video of the project.
+        ValueError: columns are missing, a split is unknown, a name fits several videos, a video
+            has two rows that differ, or no row fits any video; the message names file and row.
     """
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
-        rows = list(reader)
-    if not {"file", "group"} <= set(reader.fieldnames or ()):
-        raise ValueError(
-            f"{path}: expected columns 'file' and 'group', got {list(reader.fieldnames or ())}."
-        )
-    found = Groups()
+        rows = [(reader.line_num, row) for row in reader]
+    columns = list(reader.fieldnames or ())
+    if not rows or not {"file", "group"} <= set(columns):
+        raise ValueError(f"{path}: expected columns 'file' and 'group' and rows, got {columns}.")
     matcher = VideoMatcher(videos)
-    named: dict[str, int] = {}
-    for line, row in enumerate(rows, start=2):
-        match = matcher.find(row["file"] or "")
+    found: dict[str, tuple[str | None, Split | None]] = {}
+    strangers = []
+    for line, row in rows:
+        where, name = f"{path}, row {line}", (row["file"] or "").strip()
+        said = ((row["group"] or "").strip() or None, _split(row.get("split"), where))
+        match = matcher.find(name)
         if match.ambiguous:
-            raise ValueError(
-                f"{path}, line {line}: {row['file']!r} may be any of "
-                f"{', '.join(match.candidates)}. Write it with its folder."
-            )
+            fits = ", ".join(match.candidates)
+            raise ValueError(f"{where}: {name!r} fits {fits}: give the folder too.")
         if match.video is None:
-            found.unmatched.append(row["file"] or "")
-            continue
-        key = match.video.key
-        if named.setdefault(key, line) != line:
-            raise ValueError(f"{path}, line {line}: {key} is named in line {named[key]} already.")
-        if group := (row["group"] or "").strip():
-            found.groups[key] = group
-        if split := (row.get("split") or "").strip().lower():
-            found.splits[key] = _split(split, where=f"{path}, line {line}")
-    if rows and not named:
+            strangers.append(name)
+        elif found.setdefault(match.video.key, said) != said:
+            raise ValueError(f"{where}: another row says something else of {match.video.key}.")
+    missing = [video.key for video in videos if video.key not in found]
+    if not found:
         raise ValueError(
-            f"{path}: none of its {len(rows)} rows names a video of the project, "
-            f"e.g. {found.unmatched[0]!r} is none of {', '.join(v.key for v in videos[:3])}."
+            f"{path}: no row names a video of the project. It has {_names(missing)}; "
+            f"the table has {_names(strangers)}."
         )
-    found.ungrouped = [video.key for video in videos if video.key not in named]
-    return found
+    notes = []
+    if strangers:
+        notes.append(f"{path}: {len(strangers)} rows name no video: {_names(strangers)}")
+    if missing:
+        notes.append(f"{path}: {len(missing)} videos have no row: {_names(missing)}")
+    return VideoGroups(
+        groups={key: group for key, (group, _) in found.items() if group is not None},
+        splits={key: split for key, (_, split) in found.items() if split is not None},
+        notes=tuple(notes),
+    )
 
 
-def _split(text: str, *, where: str) -> Split:
+def _split(text: str | None, where: str) -> Split | None:
+    value = (text or "").strip().lower()
     try:
-        return Split(text)
+        return Split(value) if value else None
     except ValueError:
-        allowed = ", ".join(split.value for split in Split)
-        raise ValueError(f"{where}: split must be one of {allowed}, got {text!r}.") from None
+        allowed = ", ".join(Split)
+        raise ValueError(f"{where}: split {text!r} is none of {allowed}, or empty.") from None
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return ", ".join(names[:_MAX_NAMES]) + more

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from mouse_ar.core.actions import ActionKind
+from mouse_ar.core.actions import ActionKind, normalized
 from mouse_ar.core.types import Interval
 from mouse_ar.data.annotations import IGNORED_TAG, ProjectTag, VideoAnnotation
 from mouse_ar.data.boris import read_boris
@@ -15,7 +15,7 @@ from mouse_ar.data.clock import Clock, Timing
 from mouse_ar.data.import_report import ImportReport, RowProblem
 from mouse_ar.data.local_project import LocalProject, ProjectVideo
 from mouse_ar.data.matching import VideoMatcher
-from mouse_ar.data.tables import EventRow, Table, Units, normalized, read_grids, read_plain
+from mouse_ar.data.tables import EventRow, Table, Units, read_grids, read_plain
 from mouse_ar.video.probe import VideoError, probe
 
 __all__ = ["DEFAULT_POINT_SECONDS", "ImportReport", "TableFormat", "import_annotations"]
@@ -111,7 +111,7 @@ class _Import:
         read_timing: Callable[[Path], Timing],
     ) -> None:
         self.project = project
-        self.ignored = {normalized(label) for label in ignore_labels}
+        self.ignored = {_same(label) for label in ignore_labels}
         self.point_seconds = point_seconds
         self.read_timing = read_timing
         self.matcher = VideoMatcher(project.videos())
@@ -144,7 +144,7 @@ class _Import:
                 self.problems.append(RowProblem(file, row.line, failure.kind, failure.text))
 
     def _tag_name(self, label: str) -> str:
-        if normalized(label) in self.ignored:
+        if _same(label) in self.ignored:
             return IGNORED_TAG
         actions = self.project.actions
         name = actions.resolve(label)
@@ -257,6 +257,11 @@ class _Import:
             problems=tuple(sorted(self.problems, key=lambda p: (p.file, p.line))),
             notes=tuple(self.notes),
         )
+
+
+def _same(label: str) -> str:
+    """What two spellings of a label have in common; a label of signs alone is compared as is."""
+    return normalized(label) or label.strip()
 
 
 def _check_length(row: EventRow, clock: Clock) -> None:

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mouse_ar.core.actions import normalized
+
 __all__ = [
     "EventRow",
     "RowError",
     "Table",
     "Units",
-    "normalized",
+    "parse_frame",
     "parse_number",
     "parse_seconds",
     "read_grids",
@@ -96,11 +98,6 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
-def normalized(name: str) -> str:
-    """Column name by its letters and digits: ``Start (s)`` and ``start_s`` are the same."""
-    return "".join(c for c in name.casefold() if c.isalnum())
-
-
 def read_grids(path: Path) -> Iterator[list[list[str]]]:
     """Cells of a text table, once for each delimiter that it might use.
 
@@ -140,21 +137,21 @@ def parse_number(text: str) -> float | None:
         return None
     value = float(text.replace(",", ".")) if text.count(",") == 1 else float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text!r} is no finite number")
+        raise ValueError(f"expected a number, got {text!r}")
     return value
 
 
-def parse_frame(text: str) -> float | None:
+def parse_frame(text: str) -> int | None:
     """A frame number; None for an empty cell or ``NA``.
 
     Raises:
-        ValueError: when it is no whole number; ``12,000`` is refused, as it may mean either.
+        ValueError: when it is something else, such as a number with a thousands comma.
     """
     if text.casefold() in _EMPTY:
         return None
-    if not re.fullmatch(r"-?\d+(\.0*)?", text):
-        raise ValueError(f"frames must be whole numbers, got {text!r}")
-    return float(text)
+    if not re.fullmatch(r"[+-]?[0-9]+(\.0*)?", text):
+        raise ValueError(f"frames must be whole numbers without separators, got {text!r}")
+    return int(text.split(".")[0])
 
 
 def parse_seconds(text: str) -> float | None:
@@ -237,7 +234,7 @@ def _span_columns(
         return start, stop, False, ()
     note = (
         "start and end are whole numbers without a unit: read as frames, the end inclusive. "
-        "If they are seconds, import again with --units seconds."
+        "If they are seconds, say so with --units seconds."
     )
     return start, stop, True, (note,)
 
@@ -246,10 +243,12 @@ def _times(
     start: str, stop: str, in_frames: bool
 ) -> tuple[int | None, int | None, float | None, float | None]:
     """Values of :class:`EventRow` from ``first_frame`` to ``stop_seconds``."""
-    parse = parse_frame if in_frames else parse_seconds
-    first, last = parse(start), parse(stop)
-    if first is None:
+    if in_frames:
+        first = parse_frame(start)
+        if first is None:
+            raise ValueError(f"no start: got {start!r}")
+        return first, parse_frame(stop), None, None
+    begin = parse_seconds(start)
+    if begin is None:
         raise ValueError(f"no start: got {start!r}")
-    if not in_frames:
-        return None, None, first, last
-    return int(first), None if last is None else int(last), None, None
+    return None, None, begin, parse_seconds(stop)

@@ -17,6 +17,8 @@ __all__ = ["TrainingData", "VideoRecord", "open_training_data"]
 
 # The earlier apps kept the class datasets below this one.
 _NESTED_TRAIN = "train"
+# What preprocessing writes as the kind of everything it makes.
+_KIND = "training-data"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,25 +81,23 @@ def open_training_data(path: Path, *, actions: ActionSet) -> TrainingData:
 
     Raises:
         FileNotFoundError: no project there.
-        ValueError: it holds no clips of any class, with what was found instead.
+        ValueError: it holds nothing to train on or to evaluate with, with what was found instead,
+            or it was made with other actions.
     """
     project = LocalProject.open(path, actions=actions)
     parts: dict[str, list[VideoRecord]] = {"clips": [], "val": [], "test": []}
     for video in project.videos():
-        dataset = video.dataset
-        if dataset.startswith(f"{_NESTED_TRAIN}/"):
-            dataset = dataset.split("/", 1)[1]
-        if dataset in actions.datasets:
-            part = "clips"
-        elif dataset.split("/")[0] in {"val", "test"}:
-            part = dataset.split("/")[0]
-        else:
-            continue
-        parts[part].append(_record(project, video, dataset=dataset))
+        dataset = video.dataset.removeprefix(f"{_NESTED_TRAIN}/")
+        part = "clips" if dataset in actions.datasets else dataset.split("/")[0]
+        annotation = project.read(video)
+        _check_actions(video, annotation, actions=actions, part=part)
+        if part in parts:
+            parts[part].append(_record(video, annotation, dataset=dataset))
     if not any(parts.values()):
         raise ValueError(
-            f"{path} holds no training clips: expected datasets {list(actions.datasets)}, got "
-            f"{project.datasets()}. Run `mouse-ar preprocess` first, or check actions.yaml."
+            f"{path} holds no training clips and no val or test videos: expected datasets "
+            f"{list(actions.datasets)}, got {project.datasets()}. Run `mouse-ar preprocess` "
+            "first, or check actions.yaml."
         )
     return TrainingData(
         clips=tuple(parts["clips"]),
@@ -107,8 +107,21 @@ def open_training_data(path: Path, *, actions: ActionSet) -> TrainingData:
     )
 
 
-def _record(project: LocalProject, video: ProjectVideo, *, dataset: str) -> VideoRecord:
-    annotation = project.read(video)
+def _check_actions(
+    video: ProjectVideo, annotation: VideoAnnotation, *, actions: ActionSet, part: str
+) -> None:
+    """Refuse what preprocessing made with other actions: their frames would pass for idle."""
+    if annotation.provenance.get("kind") != _KIND or part in {"val", "test"}:
+        return  # whole videos keep the tags of their lab, known or not
+    strange = [video.dataset] if part != "clips" else list(annotation.unknown_tags)
+    if strange:
+        raise ValueError(
+            f"{video.key} was made with other actions: {', '.join(strange)} is none of "
+            f"{', '.join(actions.datasets)}. Pass the same --actions file as to preprocess."
+        )
+
+
+def _record(video: ProjectVideo, annotation: VideoAnnotation, *, dataset: str) -> VideoRecord:
     stored = annotation.provenance
     entry = stored.get("entry", {})
     fps = float(stored["fps"]) if "fps" in stored else probe(video.video_path).fps

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
+from filelock import FileLock, Timeout
 
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.data.files import write_text
-from mouse_ar.data.training_data import open_training_data
+from mouse_ar.data.training_data import TrainingData, open_training_data
+from mouse_ar.pipelines.store import BusyError
 from mouse_ar.training.config import TrainConfig
 from mouse_ar.training.loop import Emit, Trainer, TrainResult
 
@@ -26,6 +29,7 @@ def train(
     actions: ActionSet,
     device: torch.device,
     emit: Emit,
+    restart: bool = False,
 ) -> TrainResult:
     """Train, or go on with an interrupted run.
 
@@ -39,14 +43,46 @@ def train(
         actions: classes.
         device: where to train.
         emit: receives every event that is also logged.
+        restart: discard an earlier run in ``output`` instead of going on with it.
 
     Raises:
         FileNotFoundError: no project at ``data``.
         ValueError: nothing to train on.
         ResumeError: ``output`` holds a run with other settings or data.
+        BusyError: another training is writing to ``output``.
     """
     training_data = open_training_data(data, actions=actions)
+    if not training_data.clips:
+        raise ValueError(
+            f"{data} holds no training clips, only val or test videos: expected datasets "
+            f"{list(actions.datasets)}. Run `mouse-ar preprocess` first."
+        )
     output.mkdir(parents=True, exist_ok=True)
+    try:
+        held = FileLock(output / ".lock", timeout=0).acquire()
+    except Timeout as error:
+        raise BusyError(
+            f"Another training is writing to {output}. Wait for it, or choose another folder; "
+            "nothing was changed."
+        ) from error
+    with held:
+        if restart:
+            shutil.rmtree(output / "checkpoints", ignore_errors=True)
+            (output / "events.jsonl").unlink(missing_ok=True)
+        return _train(
+            training_data, output, config=config, actions=actions, device=device, emit=emit
+        )
+
+
+def _train(
+    data: TrainingData,
+    output: Path,
+    *,
+    config: TrainConfig,
+    actions: ActionSet,
+    device: torch.device,
+    emit: Emit,
+) -> TrainResult:
     with (output / "events.jsonl").open("a", encoding="utf-8") as log:
 
         def both(event: dict[str, Any]) -> None:
@@ -55,7 +91,7 @@ def train(
             emit(event)
 
         trainer = Trainer(
-            training_data, config=config, actions=actions, output=output, device=device, emit=both
+            data, config=config, actions=actions, output=output, device=device, emit=both
         )
         result = trainer.run()
     write_text(output / "hyperparameters.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))

@@ -1,3 +1,5 @@
+"""The table of groups and splits."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -5,54 +7,58 @@ from pathlib import Path
 import pytest
 
 from mouse_ar.core.splitting import Split
-from mouse_ar.data.groups import read_groups
+from mouse_ar.data.groups import VideoGroups, read_groups
 from mouse_ar.data.project_layout import ProjectVideo
 
-VIDEOS = [
-    ProjectVideo(Path("p"), dataset, name)
-    for dataset, name in (("cage1", "m1.mp4"), ("cage2", "m1.mp4"), ("night_video_", "m3.mp4"))
-]
+KEYS = ("night_video_/m1.mp4", "cage2/m1.mp4", "cage2/m2.mp4", "cage2/m3.mp4")
+VIDEOS = [ProjectVideo(*key.split("/"), folder=Path()) for key in KEYS]
 
 
-def table(tmp_path: Path, *rows: str, header: str = "file,group,split") -> Path:
+def read(tmp_path: Path, *rows: str, header: str = "file,group,split") -> VideoGroups:
     path = tmp_path / "groups.csv"
-    path.write_text("\n".join([header, *rows]) + "\n")
-    return path
+    path.write_text("\n".join([header, *rows, ""]))
+    return read_groups(path, VIDEOS)
 
 
-def test_names_match_as_in_annotation_tables(tmp_path: Path) -> None:
-    path = table(tmp_path, r"D:\lab\Cage1\m1.avi,a,", "/data/night_video/M3.mp4,b, Test ")
-    found = read_groups(path, VIDEOS)
-    assert found.groups == {"cage1/m1.mp4": "a", "night_video_/m3.mp4": "b"}
-    assert found.splits == {"night_video_/m3.mp4": Split.TEST}
-    assert found.ungrouped == ["cage2/m1.mp4"]
+def test_names_are_matched_as_in_tables_of_labels(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        "night_video/M1.mp4,a, Test ",
+        "C:\\data\\Cage2\\m1.mp4,b,",
+        "m2.avi,b,TRAIN",
+        "m3.mp4,,val",
+    )
+    assert found.groups == {
+        "night_video_/m1.mp4": "a",
+        "cage2/m1.mp4": "b",
+        "cage2/m2.mp4": "b",
+    }
+    assert found.splits == {
+        "night_video_/m1.mp4": Split.TEST,
+        "cage2/m2.mp4": Split.TRAIN,
+        "cage2/m3.mp4": Split.VAL,
+    }
+    assert found.notes == ()
 
 
-def test_blank_groups_do_not_belong_together(tmp_path: Path) -> None:
-    found = read_groups(table(tmp_path, "cage1/m1.mp4,,val", "cage2/m1.mp4, ,"), VIDEOS)
-    assert found.groups == {}
-    assert found.splits == {"cage1/m1.mp4": Split.VAL}
-
-
-def test_rows_of_other_videos_are_named(tmp_path: Path) -> None:
-    found = read_groups(table(tmp_path, "cage1/m1.mp4,a,", "other.mp4,a,"), VIDEOS)
-    assert found.unmatched == ["other.mp4"]
+def test_what_finds_no_counterpart_is_told(tmp_path: Path) -> None:
+    found = read(tmp_path, "m2.mp4,a", *(f"x{i}.mp4,a" for i in range(7)), header="file,group")
+    rows, videos = found.notes
+    assert "7 rows name no video: x0.mp4, x1.mp4, x2.mp4, x3.mp4, x4.mp4 and 2 more" in rows
+    assert "3 videos have no row: night_video_/m1.mp4, cage2/m1.mp4, cage2/m3.mp4" in videos
+    assert found.groups == {"cage2/m2.mp4": "a"}
 
 
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (["m1.mp4,a,"], r"line 2: 'm1.mp4' may be any of cage1/m1.mp4, cage2/m1.mp4"),
-        (["cage1/m1.mp4,a,foo"], r"line 2: split must be one of .*test.*, got 'foo'"),
-        (["cage1/m1.mp4,a,", "cage1/m1.mp4,b,"], r"line 3: .* named in line 2 already"),
-        (["x.mp4,a,"], r"none of its 1 rows names a video"),
+        (["m1.mp4,a,"], r"groups.csv, row 2: 'm1.mp4' fits .*give the folder too"),
+        (["m2.mp4,a,", "m3.mp4,a,tset"], r"row 3: split 'tset' is none of train, val, test"),
+        (["m2.mp4,a,", "m2,b,"], r"row 3: another row says something else of cage2/m2.mp4"),
+        (["x.mp4,a,"], r"no row names a video of the project. It has night.*the table has x.mp4"),
+        ([], r"expected columns 'file' and 'group' and rows, got \['file', 'group', 'split'\]"),
     ],
 )
-def test_what_does_not_fit_is_told(tmp_path: Path, rows: list[str], message: str) -> None:
+def test_what_cannot_be_meant_is_refused(tmp_path: Path, rows: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        read_groups(table(tmp_path, *rows), VIDEOS)
-
-
-def test_missing_column_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"expected columns 'file' and 'group', got \['video'\]"):
-        read_groups(table(tmp_path, "a", header="video"), VIDEOS)
+        read(tmp_path, *rows)

@@ -176,6 +176,35 @@ def test_every_row_is_taken_or_named(project: LocalProject) -> None:
     assert sum(report.added.values()) + report.background + not_taken == 13
 
 
+@pytest.mark.parametrize("value", ["12,000", "12.000,5", "inf", "1e3", "1_000"])
+def test_frames_are_plain_whole_numbers(project: LocalProject, value: str) -> None:
+    text = f'video,action,start_frame,end_frame\nm1.mp4,grooming,"{value}",13000\n'
+    report = run(project, text)
+    assert kinds(report) == {"unreadable_time": 1}
+    assert f"without separators, got {value!r}" in report.problems[0].text
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "1e400"])
+def test_seconds_are_finite(project: LocalProject, value: str) -> None:
+    report = run(project, f"video,action,start_s,end_s\nm1.mp4,grooming,1,{value}\n")
+    assert kinds(report) == {"unreadable_time": 1}
+
+
+def test_frames_of_spreadsheets_may_end_in_zeros(project: LocalProject) -> None:
+    run(project, "video,action,start_frame,end_frame\nm1.mp4,grooming,10.0,40.\n")
+    assert bouts(project) == [(GROOMING, (10, 40))]
+
+
+def test_observation_longer_than_its_video_is_refused(project: LocalProject) -> None:
+    header = "Media file,Total length,Behavior,Behavior type,Start (s),Stop (s)\n"
+    report = run(project, header + "m1.mp4,40.9,grooming,STATE,0.4,1.64\n")
+    assert report.ok
+    report = run(project, header + "m1.mp4,100.0,grooming,STATE,50,51\n")
+    assert kinds(report) == {"invalid_range": 1}
+    assert "lasts 100 s, the video 40.000 s: it holds several videos" in report.problems[0].text
+    assert bouts(project) == [(GROOMING, (10, 40))]
+
+
 def test_point_events_get_a_length_around_their_moment(project: LocalProject) -> None:
     text = "video,action,start_seconds\nm1.mp4,twitch,4.0\nm1.mp4,grooming,5.0\n"
 
@@ -215,6 +244,16 @@ def test_other_labels_can_be_left_out(project: LocalProject) -> None:
 
     assert report.added == {"uncertain": 1}
     assert project.read(project.video("lab", "m1.mp4")).ignored == (Interval(0, 10),)
+
+
+def test_labels_of_other_alphabets_and_signs_are_told_apart(project: LocalProject) -> None:
+    rows = ("НЕЯСНО,0,9", "груминг,20,29", "?,40,49", "!,60,69")
+    text = "video,action,start_frame,end_frame\n" + "".join(f"m1.mp4,{row}\n" for row in rows)
+
+    report = run(project, text, ignore_labels=["неясно", "?"])
+
+    assert report.added == {"uncertain": 2}
+    assert [problem.text.split(";")[0] for problem in report.problems] == ["'груминг'", "'!'"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 import tiny
 from mouse_ar.core.types import Interval
+from mouse_ar.data.annotations import ProjectTag
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.data.training_data import open_training_data
 from tiny import ACTIONS, GROOMING, TWITCH
@@ -42,9 +43,47 @@ def test_both_layouts_are_read(tmp_path: Path, prefix: str) -> None:
 
 
 def test_nothing_to_train_on_is_told(tmp_path: Path) -> None:
-    project(tmp_path, ["test", "cohort"])
-    with pytest.raises(ValueError, match=r"holds no training clips: expected .*'idle'.*cohort"):
+    project(tmp_path, ["cohort"])
+    with pytest.raises(
+        ValueError, match=r"holds no training clips and .*: expected .*'idle'.*cohort"
+    ):
         open_training_data(tmp_path, actions=ACTIONS)
+
+
+def test_videos_to_evaluate_are_enough(tmp_path: Path) -> None:
+    project(tmp_path, ["test", "cohort"])
+    data = open_training_data(tmp_path, actions=ACTIONS)
+    assert (len(data.clips), len(data.val), len(data.test)) == (0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "tag", "message"),
+    [
+        ("Scratching", GROOMING, "Scratching/a.mp4 was made with other actions: Scratching is"),
+        (
+            "idle",
+            "Scratching",
+            "idle/a.mp4 was made .*: Scratching is none of Self.*same --actions",
+        ),
+    ],
+)
+def test_clips_of_other_actions_are_refused(
+    tmp_path: Path, dataset: str, tag: str, message: str
+) -> None:
+    made = project(tmp_path, ["idle", "Self-Grooming"])
+    tags = [ProjectTag(tag, Interval(3, 6))]
+    tiny.write_video(made.video(dataset, "a.mp4").video_path, num_frames=20)
+    own = {"kind": "training-data", "fps": 10.0}
+    tiny.annotate(made, "a.mp4", [], dataset=dataset, num_frames=20, tags=tags, provenance=own)
+    with pytest.raises(ValueError, match=message):
+        open_training_data(tmp_path, actions=ACTIONS)
+
+
+def test_whole_videos_may_have_tags_of_their_lab(tmp_path: Path) -> None:
+    made = project(tmp_path, ["idle", "test"])
+    tags, own = [ProjectTag("rearing", Interval(3, 6))], {"kind": "training-data", "fps": 10.0}
+    tiny.annotate(made, "v1.mp4", [], dataset="test", num_frames=20, tags=tags, provenance=own)
+    assert len(open_training_data(tmp_path, actions=ACTIONS).test) == 1
 
 
 def test_no_project_is_told(tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 
 import tiny
 from mouse_ar.core.decoding import DecodingParams
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.data.training_data import open_training_data
 from mouse_ar.mvd import load_checkpoint
+from mouse_ar.pipelines.store import BusyError
 from mouse_ar.training.config import TrainConfig
 from mouse_ar.training.loop import TrainResult
 from mouse_ar.training.run import train
@@ -160,6 +162,31 @@ def test_no_clips_are_told(tmp_path: Path) -> None:
     LocalProject.create(tmp_path / "data", actions=ACTIONS)
     with pytest.raises(ValueError, match="holds no training clips"):
         start(tmp_path / "data", tmp_path / "run", tiny.TRAIN)
+
+
+def test_videos_to_evaluate_are_nothing_to_train_on(tmp_path: Path) -> None:
+    project = LocalProject.create(tmp_path / "data", actions=ACTIONS)
+    tiny.add_video(project, "a.mp4", [], dataset="test")
+    with pytest.raises(ValueError, match="no training clips, only val or test"):
+        start(tmp_path / "data", tmp_path / "run", tiny.TRAIN)
+
+
+def test_second_training_in_the_same_folder_is_refused(data: Path, tmp_path: Path) -> None:
+    with (
+        FileLock(tmp_path / ".lock"),
+        pytest.raises(BusyError, match=r"Another training is writing to .*Wait for it"),
+    ):
+        start(data, tmp_path, tiny.TRAIN, restart=True)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_restart_keeps_the_run_when_there_is_nothing_to_train_on(tmp_path: Path) -> None:
+    best = tmp_path / "run/checkpoints/best.safetensors"
+    best.parent.mkdir(parents=True)
+    best.write_bytes(b"weights")
+    with pytest.raises(FileNotFoundError):
+        start(tmp_path / "mistyped", tmp_path / "run", tiny.TRAIN, restart=True)
+    assert best.is_file()
 
 
 def test_shuffled_labels_are_another_run_with_the_same_pixels(data: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from mouse_ar.detection.protocol import Detector
 from mouse_ar.pipelines.inputs import InputVideo, find_videos
 from mouse_ar.pipelines.predictor import Predictor
 from mouse_ar.pipelines.results import VideoResult, load_scores, save_scores, write_tables
-from mouse_ar.pipelines.store import Store
+from mouse_ar.pipelines.store import Store, refuse_overlap
 from mouse_ar.pipelines.tracks import Tracker
 from mouse_ar.video.overlay import write_overlay
 from mouse_ar.video.probe import VideoError, VideoMeta, probe
@@ -78,12 +78,10 @@ def infer(
     Raises:
         FileNotFoundError: no videos at ``source``.
         BusyError: another run writes to ``output``.
-        ValueError: ``output`` lies inside ``source``, so that results would become input.
+        ValueError: ``source`` and ``output`` lie inside one another, so that results would become
+            input or be written over it.
     """
-    if source.is_dir() and output.resolve().is_relative_to(source.resolve()):
-        raise ValueError(
-            f"The results {output} would lie inside the input {source}: choose another place."
-        )
+    refuse_overlap(source, output)
     videos = find_videos(source)
     run = _Run(
         output,

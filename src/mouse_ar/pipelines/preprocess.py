@@ -25,7 +25,7 @@ from mouse_ar.detection.protocol import Detector
 from mouse_ar.pipelines.config import PreprocessConfig
 from mouse_ar.pipelines.plan import choose_splits, plan_entries, scanned_ethogram
 from mouse_ar.pipelines.scan import Scan, ScannedVideo, scan_project
-from mouse_ar.pipelines.store import Store
+from mouse_ar.pipelines.store import Store, refuse_overlap
 from mouse_ar.pipelines.tracks import Tracker
 from mouse_ar.video.probe import VideoError, VideoMeta, probe
 from mouse_ar.video.writer import cut_clips
@@ -90,7 +90,9 @@ def preprocess(
     Raises:
         BusyError: another run writes to the same project.
         FileNotFoundError: no project at ``source``.
+        ValueError: ``source`` and ``target`` lie inside one another.
     """
+    refuse_overlap(source, target)
     run = _Run(source, target, actions=actions, config=config, detector=detector, progress=progress)
     with run.store.lock():
         return run.execute(groups or {}, splits=splits or {}, remove_deleted=remove_deleted)

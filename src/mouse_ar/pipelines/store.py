@@ -14,13 +14,31 @@ from filelock import FileLock, Timeout
 from mouse_ar.core.manifest import Manifest, ManifestError
 from mouse_ar.data.files import write_json, write_text
 
-__all__ = ["BusyError", "HashCache", "Store"]
+__all__ = ["BusyError", "HashCache", "Store", "refuse_overlap"]
 
 STATE_FOLDER = ".mouse_ar"
 
 
 class BusyError(RuntimeError):
     """Another run is writing to the same project."""
+
+
+def refuse_overlap(source: Path, target: Path) -> None:
+    """Refuse to write into what is read, or to read from what is written.
+
+    Raises:
+        ValueError: one of the two lies inside the other, or they are the same.
+    """
+    one, other = source.resolve(), target.resolve()
+    if other.is_relative_to(one):
+        raise ValueError(
+            f"The results {target} would lie inside the input {source}: choose another place."
+        )
+    if one.is_relative_to(other):
+        raise ValueError(
+            f"The input {source} lies inside the results {target}, which would overwrite it: "
+            "choose another place for the results."
+        )
 
 
 class HashCache:

@@ -253,6 +253,14 @@ def test_what_cannot_be_input_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_results_are_no_input_of_their_own_run(done: Path) -> None:
+    """Corrected tags in the results' project would be overwritten."""
+    before = tiny.modified(done)
+    with pytest.raises(ValueError, match="lies inside the results"):
+        run(done / "out/project", done / "out")
+    assert tiny.modified(done) == before
+
+
 def test_two_runs_into_one_folder_are_refused(done: Path) -> None:
     before = tiny.modified(done / "out")
     with Store(done / "out").lock(), pytest.raises(BusyError, match="Another run is writing to"):

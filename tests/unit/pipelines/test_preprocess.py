@@ -390,6 +390,26 @@ def test_damaged_manifest_stops_before_anything_is_lost(made: Path, content: str
     assert tiny.modified(made / "data") == before
 
 
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("input", "would lie inside the input"),
+        ("input/data", "would lie inside the input"),
+        ("link", "would lie inside the input"),
+        (".", "lies inside the results"),
+    ],
+)
+def test_input_and_results_must_lie_apart(made: Path, target: str, said: str) -> None:
+    (made / "link").symlink_to(made / "input")
+    before = tiny.modified(made)
+
+    with pytest.raises(ValueError, match=said):
+        run(made / "input", made / target)
+
+    assert tiny.modified(made) == before
+    assert not (made / target / ".mouse_ar").exists()
+
+
 def test_second_run_at_the_same_time_is_refused(made: Path) -> None:
     before = tiny.modified(made / "data")
     with (

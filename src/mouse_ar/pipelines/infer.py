@@ -17,7 +17,7 @@ from mouse_ar.detection.protocol import Detector
 from mouse_ar.pipelines.inputs import InputVideo, find_videos
 from mouse_ar.pipelines.predictor import Predictor
 from mouse_ar.pipelines.results import VideoResult, load_scores, save_scores, write_tables
-from mouse_ar.pipelines.store import Store
+from mouse_ar.pipelines.store import Store, refuse_foreign, refuse_overlap
 from mouse_ar.pipelines.tracks import Tracker
 from mouse_ar.video.overlay import write_overlay
 from mouse_ar.video.probe import VideoError, VideoMeta, probe
@@ -77,13 +77,12 @@ def infer(
 
     Raises:
         FileNotFoundError: no videos at ``source``.
+        FileExistsError: ``output/project`` holds something that is no project.
         BusyError: another run writes to ``output``.
-        ValueError: ``output`` lies inside ``source``, so that results would become input.
+        ValueError: ``source`` and ``output`` lie inside one another, so that results would become
+            input or be written over it.
     """
-    if source.is_dir() and output.resolve().is_relative_to(source.resolve()):
-        raise ValueError(
-            f"The results {output} would lie inside the input {source}: choose another place."
-        )
+    refuse_overlap(source, output)
     videos = find_videos(source)
     run = _Run(
         output,
@@ -95,6 +94,7 @@ def infer(
         progress=progress or (lambda what, done, total: None),
     )
     report = InferReport(project=output / "project")
+    refuse_foreign(report.project, actions=predictor.actions, confidence=True)
     with run.store.lock():
         run.open_project()
         for number, video in enumerate(videos):
@@ -151,6 +151,11 @@ class _Run:
         """Open the project of the results, or create it; only while the lock is held."""
         self.project = LocalProject.create(
             self._output / "project", actions=self._predictor.actions, confidence=True
+        )
+        self.store.sweep(
+            self.project,
+            datasets=self.project.datasets(),
+            others=(self._output / "scores", self._output / "overlays"),
         )
 
     def one(self, video: InputVideo, report: InferReport, *, label: str, overlay: bool) -> None:

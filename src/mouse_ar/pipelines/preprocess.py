@@ -25,7 +25,7 @@ from mouse_ar.detection.protocol import Detector
 from mouse_ar.pipelines.config import PreprocessConfig
 from mouse_ar.pipelines.plan import choose_splits, plan_entries, scanned_ethogram
 from mouse_ar.pipelines.scan import Scan, ScannedVideo, scan_project
-from mouse_ar.pipelines.store import Store
+from mouse_ar.pipelines.store import Store, refuse_foreign, refuse_overlap
 from mouse_ar.pipelines.tracks import Tracker
 from mouse_ar.video.probe import VideoError, VideoMeta, probe
 from mouse_ar.video.writer import cut_clips
@@ -90,8 +90,12 @@ def preprocess(
     Raises:
         BusyError: another run writes to the same project.
         FileNotFoundError: no project at ``source``.
+        FileExistsError: ``target`` holds something that is no project.
+        ValueError: ``source`` and ``target`` lie inside one another.
     """
+    refuse_overlap(source, target)
     run = _Run(source, target, actions=actions, config=config, detector=detector, progress=progress)
+    refuse_foreign(target, actions=actions, confidence=False)
     with run.store.lock():
         return run.execute(groups or {}, splits=splits or {}, remove_deleted=remove_deleted)
 
@@ -129,6 +133,8 @@ class _Run:
         remove_deleted: bool,
     ) -> PreprocessReport:
         self._output = LocalProject.create(self._target, actions=self._actions)
+        full_length = (Split.VAL.value, Split.TEST.value)
+        self.store.sweep(self._output, datasets=(*self._actions.datasets, *full_length))
         items = [*self._output.videos(), *(video for video, _ in self._output.incomplete())]
         self._found = [(video.dataset, video.name) for video in items]
         manifest = self.store.load(self._rebuild)
@@ -167,8 +173,12 @@ class _Run:
             if not remove:
                 report.gone.append(key)
                 continue
+            # Killed in between, a source that comes back is made again.
+            undone = replace(manifest.entries[key], done=False, finished_at=None)
+            self.store.save(manifest.with_entry(undone))
             self._remove_items(key, keep=frozenset())
             manifest = manifest.without(key)
+            self.store.save(manifest)
             report.removed.append(key)
         return manifest
 

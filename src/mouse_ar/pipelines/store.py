@@ -1,4 +1,4 @@
-"""Files that preprocess keeps about itself: manifest, file hashes, lock."""
+"""Files that runs keep about themselves: manifest, file hashes, lock."""
 
 from __future__ import annotations
 
@@ -6,21 +6,57 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.manifest import Manifest, ManifestError
 from mouse_ar.data.files import write_json, write_text
+from mouse_ar.data.local_project import LocalProject
+from mouse_ar.data.project_layout import dataset_folder
 
-__all__ = ["BusyError", "HashCache", "Store"]
+__all__ = ["BusyError", "HashCache", "Store", "refuse_foreign", "refuse_overlap"]
 
 STATE_FOLDER = ".mouse_ar"
+# What runs write beside the folders of a project.
+_TOP_FILES = ("bouts.csv", "key_id_map.json", "meta.json", "run.json", "summary.csv")
 
 
 class BusyError(RuntimeError):
     """Another run is writing to the same project."""
+
+
+def refuse_overlap(source: Path, target: Path) -> None:
+    """Refuse to write into what is read, or to read from what is written.
+
+    Raises:
+        ValueError: one of the two lies inside the other, or they are the same.
+    """
+    one, other = source.resolve(), target.resolve()
+    if other.is_relative_to(one):
+        raise ValueError(
+            f"The results {target} would lie inside the input {source}: choose another place."
+        )
+    if one.is_relative_to(other):
+        raise ValueError(
+            f"The input {source} lies inside the results {target}, which would overwrite it: "
+            "choose another place for the results."
+        )
+
+
+def refuse_foreign(project: Path, *, actions: ActionSet, confidence: bool) -> None:
+    """Refuse a folder that holds something else, before anything is written or cleared away.
+
+    Raises:
+        FileExistsError: the folder is no project and not empty.
+        ValueError: it is a project of another kind.
+    """
+    if (project / "meta.json").is_file():
+        LocalProject.open(project, actions=actions)
+    else:
+        LocalProject.create(project, actions=actions, confidence=confidence)
 
 
 class HashCache:
@@ -51,23 +87,23 @@ class HashCache:
 
 
 class Store:
-    """State folder of a Training Data project on disk."""
+    """State folder of a Training Data project, or of the results of inference."""
 
     def __init__(self, project: Path) -> None:
         self._project = project
         self.folder = project / STATE_FOLDER
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.manifest_path = project / STATE_FOLDER / "manifest.json"
         self.staging = self.folder / "staging"
         self.hashes = HashCache(self.folder / "hashes.json")
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the project for this run and clear away what a killed one left half-written.
+        """Hold the project for this run.
 
         Raises:
             BusyError: another run holds it.
         """
+        self.folder.mkdir(parents=True, exist_ok=True)
         try:
             held = FileLock(self.folder / "lock", timeout=0).acquire()
         except Timeout as error:
@@ -76,16 +112,30 @@ class Store:
                 "output; nothing was changed."
             ) from error
         with held:
-            self._sweep()
             yield
 
-    def _sweep(self) -> None:
+    def sweep(
+        self, project: LocalProject, *, datasets: Iterable[str], others: Iterable[Path] = ()
+    ) -> None:
+        """Clear away what a killed run left half-written, only where runs write.
+
+        Args:
+            project: the project that is written, while the lock is held.
+            datasets: those of its datasets that are ours.
+            others: further folders of ours.
+        """
         shutil.rmtree(self.staging, ignore_errors=True)
-        for pattern in (".*.tmp", ".*.partial"):
-            for path in self._project.rglob(pattern):
-                path.unlink(missing_ok=True)
         for path in self.folder.glob("tracks/*.part"):
             path.unlink(missing_ok=True)
+        for root in (self._project, project.path):
+            for name in _TOP_FILES:
+                (root / f".{name}.tmp").unlink(missing_ok=True)
+        folders = [dataset_folder(project.path, name) for name in datasets]
+        parts = [folder / part for folder in folders for part in ("ann", "video", "video_info")]
+        for folder in (self.folder, *parts, *others):
+            for pattern in (".*.tmp", ".*.partial"):
+                for path in folder.glob(pattern):
+                    path.unlink(missing_ok=True)
 
     def load(self, rebuild: Callable[[], Manifest]) -> Manifest:
         """The manifest, or what ``rebuild`` recovers where there is none.

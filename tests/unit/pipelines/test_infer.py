@@ -253,6 +253,36 @@ def test_what_cannot_be_input_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_results_are_no_input_of_their_own_run(done: Path) -> None:
+    """Corrected tags in the results' project would be overwritten."""
+    before = tiny.modified(done)
+    with pytest.raises(ValueError, match="lies inside the results"):
+        run(done / "out/project", done / "out")
+    assert tiny.modified(done) == before
+
+
+def test_foreign_files_beside_the_results_stay(done: Path) -> None:
+    ours = ["scores/.x.npz.tmp", "project/videos/ann/.x.json.tmp", ".bouts.csv.tmp"]
+    foreign = [".draft.tmp", "another run/.bouts.csv.tmp"]
+    (done / "out/another run").mkdir()
+    for name in (*ours, *foreign):
+        (done / "out" / name).write_text("half")
+
+    run(done / "videos", done / "out")
+
+    assert not [name for name in ours if (done / "out" / name).exists()]
+    assert all((done / "out" / name).exists() for name in foreign)
+
+
+def test_foreign_project_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
+    tiny.write_video(tmp_path / "v.mp4", num_frames=3)
+    (tmp_path / "out/project").mkdir(parents=True)
+    (tmp_path / "out/project/text.md").write_text("mine")
+    with pytest.raises(FileExistsError, match="is no Supervisely project"):
+        run(tmp_path / "v.mp4", tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["project"]
+
+
 def test_two_runs_into_one_folder_are_refused(done: Path) -> None:
     before = tiny.modified(done / "out")
     with Store(done / "out").lock(), pytest.raises(BusyError, match="Another run is writing to"):

@@ -347,6 +347,51 @@ def test_deleted_source_is_reported_and_removed_on_request(made: Path) -> None:
     assert key not in manifest_of(made / "data").entries
 
 
+def test_killed_while_removing_a_source_that_comes_back(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = _train_key(made / "data")
+    items, before = (
+        items_of(made / "data", key),
+        tiny.snapshot(made / "data", exclude=[".mouse_ar"]),
+    )
+    shutil.copytree(made / "input", made / "backup")
+    LocalProject.open(made / "input").remove(*key.rsplit("/", 1))
+    remove, done = LocalProject.remove, list[str]()
+
+    def killed(self: LocalProject, dataset: str, name: str) -> None:
+        remove(self, dataset, name)
+        done.append(f"{dataset}/{name}")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalProject, "remove", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(made / "input", made / "data", remove_deleted=True)
+    assert set(done) < items
+    shutil.rmtree(made / "input")
+    (made / "backup").rename(made / "input")
+
+    assert run(made / "input", made / "data").processed == [key]
+    assert tiny.snapshot(made / "data", exclude=[".mouse_ar"]) == before
+
+
+def test_killed_between_removing_and_planning(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = _train_key(made / "data")
+    LocalProject.open(made / "input").remove(*key.rsplit("/", 1))
+
+    def killed(*arguments: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mouse_ar.pipelines.preprocess.choose_splits", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(made / "input", made / "data", remove_deleted=True)
+
+    assert key not in manifest_of(made / "data").entries
+    assert all(entry.done for entry in manifest_of(made / "data").entries.values())
+
+
 def test_lost_manifest_is_rebuilt_from_the_clips(made: Path) -> None:
     before, text = tiny.modified(made / "data"), timeless(made / "data")
     (made / "data/.mouse_ar/manifest.json").unlink()
@@ -388,6 +433,26 @@ def test_damaged_manifest_stops_before_anything_is_lost(made: Path, content: str
         run(made / "input", made / "data")
 
     assert tiny.modified(made / "data") == before
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("input", "would lie inside the input"),
+        ("input/data", "would lie inside the input"),
+        ("link", "would lie inside the input"),
+        (".", "lies inside the results"),
+    ],
+)
+def test_input_and_results_must_lie_apart(made: Path, target: str, said: str) -> None:
+    (made / "link").symlink_to(made / "input")
+    before = tiny.modified(made)
+
+    with pytest.raises(ValueError, match=said):
+        run(made / "input", made / target)
+
+    assert tiny.modified(made) == before
+    assert not (made / target / ".mouse_ar").exists()
 
 
 def test_second_run_at_the_same_time_is_refused(made: Path) -> None:
@@ -525,6 +590,33 @@ def test_start_that_was_killed_at_once_is_taken_up(made: Path) -> None:
     assert tiny.snapshot(target, exclude=[".mouse_ar"]) == tiny.snapshot(
         made / "data", exclude=[".mouse_ar"]
     )
+
+
+def test_a_foreign_folder_is_refused_and_left_alone(made: Path) -> None:
+    target = made / "thesis"
+    (target / "chapter").mkdir(parents=True)
+    for name in ("text.md", ".draft.tmp", "chapter/.draft.tmp"):
+        (target / name).write_text("mine")
+    before = tiny.modified(target)
+
+    with pytest.raises(FileExistsError, match="is no Supervisely project"):
+        run(made / "input", target)
+
+    assert tiny.modified(target) == before
+    assert not (target / ".mouse_ar").exists()
+
+
+def test_only_our_own_half_written_files_are_cleared_away(made: Path) -> None:
+    ours = [".meta.json.tmp", "test/ann/.x.mp4.json.tmp", "idle/video/.x.mp4.tmp"]
+    foreign = [".draft.tmp", "test/.draft.tmp", "notes/.draft.tmp", "notes/.movie.mp4.partial"]
+    (made / "data/notes").mkdir()
+    for name in (*ours, *foreign):
+        (made / "data" / name).write_text("half")
+
+    run(made / "input", made / "data")
+
+    assert not [name for name in ours if (made / "data" / name).exists()]
+    assert all((made / "data" / name).exists() for name in foreign)
 
 
 def test_short_side_scales_boxes_with_the_picture(tmp_path: Path) -> None:

@@ -150,3 +150,4 @@ def test_fingerprint_of_a_run_follows_settings_and_data(data: Path, few: Path) -
     prints = [of(seven, tiny.TRAIN), of(seven, replace(tiny.TRAIN, lr=0.1)), of(four, tiny.TRAIN)]
     assert len(set(prints)) == 3
     assert of(seven, tiny.TRAIN) == prints[0]
+    assert of(seven, replace(tiny.TRAIN, num_workers=2, cache_mb=1)) == prints[0]

@@ -87,6 +87,8 @@ class TrainView:
             out.print(f"training on clips: {clips}")
         elif kind == "resume":
             out.print(f"continuing after epoch {event['epoch']}")
+        elif kind == "warning":
+            out.print(f"Warning: {event['text']}", markup=False)
         elif kind == "weights":
             out.print(event["report"])
         elif kind == "step":

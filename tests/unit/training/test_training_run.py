@@ -189,6 +189,16 @@ def test_restart_keeps_the_run_when_there_is_nothing_to_train_on(tmp_path: Path)
     assert best.is_file()
 
 
+@pytest.mark.parametrize(("layer_decay", "texts"), [(1.0, 0), (0.75, 1)])
+def test_layer_decay_from_scratch_is_warned_of(
+    data: Path, tmp_path: Path, layer_decay: float, texts: int
+) -> None:
+    start(data, tmp_path, replace(tiny.TRAIN, epochs=1, layer_decay=layer_decay))
+    found = events(tmp_path, "warning")
+    assert len(found) == texts
+    assert all("Set layer_decay=1.0" in event["text"] for event in found)
+
+
 def test_shuffled_labels_are_another_run_with_the_same_pixels(data: Path, tmp_path: Path) -> None:
     control = replace(tiny.TRAIN, epochs=1, shuffle_labels=True)
     start(data, tmp_path, control)

@@ -199,6 +199,13 @@ def test_layer_decay_from_scratch_is_warned_of(
     assert all("Set layer_decay=1.0" in event["text"] for event in found)
 
 
+def test_loading_process_changes_nothing(data: Path, tmp_path: Path) -> None:
+    config = replace(tiny.TRAIN, epochs=1)
+    start(data, tmp_path / "inside", config)
+    start(data, tmp_path / "beside", replace(config, num_workers=1))
+    assert_same_weights(tmp_path / "inside", tmp_path / "beside", "last.pt")
+
+
 def test_shuffled_labels_are_another_run_with_the_same_pixels(data: Path, tmp_path: Path) -> None:
     control = replace(tiny.TRAIN, epochs=1, shuffle_labels=True)
     start(data, tmp_path, control)

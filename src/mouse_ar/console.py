@@ -97,3 +97,5 @@ class TrainView:
             out.print(f"epoch {event['epoch'] + 1}/{self._epochs}: loss {event['loss']:.4f}")
         elif kind == "validation":
             out.print(f"epoch {event['epoch'] + 1}: validation score {event['score']:.3f}")
+            if note := event["decoding"].get("note"):
+                out.print(f"Note: {note}", markup=False)

@@ -48,6 +48,7 @@ class TrainingClips:
         )
         self._sampler = self._sampling(train, self.samples_per_epoch)
         # Without anything to hold out, the windows of the training clips are all there is.
+        self.judged_on = "held-out clips" if held else "the training clips themselves"
         self.held_out = self._build(held or train, None)
         held_samples = self._sampling(held or train, WINDOWS_PER_CLIP * len(held or train))
         self.held_out.set_epoch(0, held_samples.epoch(0))

@@ -244,6 +244,7 @@ class Trainer:
                 ),
                 device=self._device,
                 batch_size=self._config.batch_size,
+                judged_on=self._clips.judged_on,
             )
         self._emit(
             {"event": "validation", "epoch": epoch, "score": result.score}

@@ -102,7 +102,7 @@ def import_annotations_command(
 ) -> None:
     """Turn CSV tables of labels into tags of a local project."""
     action_set = load_actions(actions)
-    target = _project_for(videos, project, action_set)
+    target, left_out = _project_for(videos, project, action_set)
     opened = LocalProject.create(target, actions=action_set)
     with ProgressView() as view:
         report = import_annotations(
@@ -115,8 +115,8 @@ def import_annotations_command(
         )
     out.print(report.to_text(), markup=False)
     out.print(f"project: {target}", markup=False)
-    # Single rows that do not fit are for the user to read; a table lost as a whole is a failure.
-    if any(problem.line == 0 for problem in report.problems):
+    # Single rows that do not fit are for the user to read; a whole table or video is a failure.
+    if left_out or any(problem.line == 0 for problem in report.problems):
         raise typer.Exit(1)
 
 
@@ -284,9 +284,10 @@ def demo(
     run_demo(output, seed=seed, config=DemoConfig.from_dict(_settings(config, None)))
 
 
-def _project_for(videos: Path, project: Path | None, actions: ActionSet) -> Path:
+def _project_for(videos: Path, project: Path | None, actions: ActionSet) -> tuple[Path, int]:
+    """The project to import into, and how many videos could not be taken into it."""
     if (videos / "meta.json").is_file():
-        return videos
+        return videos, 0
     if project is None:
         raise typer.BadParameter(
             f"{videos} is a plain folder, not a project: say where to make one with --project DIR."
@@ -294,7 +295,7 @@ def _project_for(videos: Path, project: Path | None, actions: ActionSet) -> Path
     made = project_from_folder(videos, project, actions=actions)
     for path, cause in made.failed:
         out.print(f"left out {path}: {cause}", markup=False)
-    return project
+    return project, len(made.failed)
 
 
 def _settings(config: Path | None, overrides: list[str] | None) -> dict[str, Any]:

@@ -87,6 +87,8 @@ class TrainView:
             out.print(f"training on clips: {clips}")
         elif kind == "resume":
             out.print(f"continuing after epoch {event['epoch']}")
+        elif kind == "warning":
+            out.print(f"Warning: {event['text']}", markup=False)
         elif kind == "weights":
             out.print(event["report"])
         elif kind == "step":
@@ -95,3 +97,5 @@ class TrainView:
             out.print(f"epoch {event['epoch'] + 1}/{self._epochs}: loss {event['loss']:.4f}")
         elif kind == "validation":
             out.print(f"epoch {event['epoch'] + 1}: validation score {event['score']:.3f}")
+            if note := event["decoding"].get("note"):
+                out.print(f"Note: {note}", markup=False)

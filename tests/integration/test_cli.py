@@ -161,13 +161,20 @@ def test_repeated_commands_say_that_nothing_is_new(lab: Path, command: Command) 
 
 def test_decoding_can_be_overridden(lab: Path, command: Command, tmp_path: Path) -> None:
     checkpoint = lab / "run/checkpoints/best.safetensors"
-    code, _ = command(
-        *("evaluate", lab / "data", "--checkpoint", checkpoint, "--out", tmp_path),
-        *("--split", "val", "--set", "twitch.threshold=1.0", "--set", "grooming.on_threshold=1.0"),
-    )
-    assert code == 0
-    result = json.loads((tmp_path / "evaluation.json").read_text())
-    assert all(part["predicted_count"] == 0 for part in result["pooled"].values())
+
+    def predicted(threshold: float) -> list[int]:
+        settings = ["grooming.off_threshold=0.01", f"grooming.on_threshold={threshold}"]
+        settings += ["grooming.noise_sigmas=0", "twitch.threshold=1.0"]
+        code, _ = command(
+            *("evaluate", lab / "data", "--checkpoint", checkpoint, "--out", tmp_path),
+            *("--split", "val", *(word for s in settings for word in ("--set", s))),
+        )
+        assert code == 0
+        pooled = json.loads((tmp_path / "evaluation.json").read_text())["pooled"]
+        return [part["predicted_count"] for part in pooled.values()]
+
+    assert predicted(1.0) == [0, 0]
+    assert sum(predicted(0.01)) > 0
 
 
 def test_broken_video_among_good_ones_ends_with_code_1(
@@ -323,6 +330,15 @@ def test_boris_exports_become_tags(command: Command, tmp_path: Path, text: str) 
         "a.mp4": [(GROOMING, (10, 29)), (TWITCH, (59, 60))],
         "b.mp4": [(GROOMING, (10, 19))],
     }
+
+
+def test_broken_video_fails_the_import(command: Command, tmp_path: Path) -> None:
+    tables = one_video(tmp_path, "video,action,start_frame,end_frame", "a,grooming,2,4")
+    (tmp_path / "videos/bad.mp4").write_bytes(b"no video")
+    code, said = command("import-annotations", *tables, "--project", tmp_path / "p")
+    assert code == 1
+    assert "left out" in said
+    assert "videos/a.mp4: 1 added" in said
 
 
 def test_missing_table_is_told(lab: Path, command: Command) -> None:

@@ -85,7 +85,7 @@ class Run:
     def import_annotations(self) -> str:
         return command(
             "import-annotations", self.folder / "videos", self.folder / "labels.csv",
-            "--project", self.project,
+            "--project", self.project, code=1,
         )  # fmt: skip
 
     def preprocess(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,27 +149,25 @@ class ClipDataset(Dataset[dict[str, Any]]):
 
 
 class _DecodedClips:
-    """Least-recently-used decoded clips within a byte budget."""
+    """Decoded clips within a byte budget; what no longer fits is read frame by frame.
+
+    Every clip is as likely to be drawn as any other, so dropping one for the next gains nothing.
+    """
 
     def __init__(self, budget_bytes: int) -> None:
         self._budget = budget_bytes
         self._used = 0
-        self._clips: OrderedDict[Path, UInt8Array] = OrderedDict()
+        self._clips: dict[Path, UInt8Array] = {}
 
     def frames(self, record: VideoRecord, indices: Sequence[int]) -> list[UInt8Array]:
         """Frames of a clip, from memory where it fits."""
         clip = self._clips.get(record.path)
-        if clip is not None:
-            self._clips.move_to_end(record.path)
-            return [clip[i] for i in indices]
-        size = record.num_frames * record.height * record.width * 3
-        with open_video(record.path) as reader:
-            if size > self._budget:
-                return list(reader.get_batch(list(indices)))
-            clip = reader.get_batch(range(record.num_frames))
-        self._clips[record.path] = clip
-        self._used += size
-        while self._used > self._budget:
-            _, dropped = self._clips.popitem(last=False)
-            self._used -= dropped.nbytes
+        if clip is None:
+            size = record.num_frames * record.height * record.width * 3
+            with open_video(record.path) as reader:
+                if self._used + size > self._budget:
+                    return list(reader.get_batch(list(indices)))
+                clip = reader.get_batch(range(record.num_frames))
+            self._clips[record.path] = clip
+            self._used += size
         return [clip[i] for i in indices]

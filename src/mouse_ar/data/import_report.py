@@ -22,6 +22,7 @@ _TITLES = {
     "no_end": "state event without an end",
 }
 _MAX_LINES = 5
+_MAX_VIDEOS = 20
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class ImportReport:
         videos: tags added, by video.
         problems: rows that were not taken, or not fully.
         notes: assumptions that were made.
+        without_rows: videos of the project that no table has a row for.
     """
 
     formats: Mapping[str, str]
@@ -71,6 +73,7 @@ class ImportReport:
     videos: Mapping[str, int]
     problems: tuple[RowProblem, ...] = ()
     notes: tuple[str, ...] = ()
+    without_rows: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -88,6 +91,7 @@ class ImportReport:
             "videos": dict(self.videos),
             "problems": [problem.to_dict() for problem in self.problems],
             "notes": list(self.notes),
+            "without_rows": list(self.without_rows),
         }
 
     def to_text(self) -> str:
@@ -101,6 +105,10 @@ class ImportReport:
         for action in sorted({*self.added, *self.present}):
             added, present = self.added.get(action, 0), self.present.get(action, 0)
             lines.append(f"  {action}: {added} added, {present} there already")
+        lines += _capped([f"  {video}: {count} added" for video, count in self.videos.items()])
+        if self.without_rows:
+            lines.append(f"{len(self.without_rows)} videos have no row:")
+            lines += _capped([f"  {video}" for video in self.without_rows])
         lines += [f"Note: {note}" for note in self.notes]
         groups: dict[str, dict[tuple[str, str], list[int]]] = defaultdict(lambda: defaultdict(list))
         for problem in self.problems:
@@ -111,6 +119,11 @@ class ImportReport:
             for (file, text), rows in texts.items():
                 lines.append(f"  {file}{_rows(rows)}: {text}")
         return "\n".join(lines)
+
+
+def _capped(lines: list[str]) -> list[str]:
+    more = len(lines) - _MAX_VIDEOS
+    return lines if more <= 0 else [*lines[:_MAX_VIDEOS], f"  and {more} more"]
 
 
 def _rows(rows: list[int]) -> str:

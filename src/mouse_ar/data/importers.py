@@ -256,6 +256,7 @@ class _Import:
             videos=self.videos,
             problems=tuple(sorted(self.problems, key=lambda p: (p.file, p.line))),
             notes=tuple(self.notes),
+            without_rows=tuple(v.key for v in self.project.videos() if v not in self.events),
         )
 
 

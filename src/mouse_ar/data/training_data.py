@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ class VideoRecord:
         ethogram: bouts in its own frames.
         track: mouse boxes in its own frames (all empty where there are none).
         ignored: frames neither trained on nor scored.
+        made_from: hash of the source file and fingerprint of the settings that made it, if known.
     """
 
     key: str
@@ -47,6 +49,7 @@ class VideoRecord:
     ethogram: Ethogram
     track: Track
     ignored: tuple[Interval, ...] = ()
+    made_from: tuple[str, str] = ("", "")
 
     @property
     def num_frames(self) -> int:
@@ -135,6 +138,7 @@ def _record(video: ProjectVideo, annotation: VideoAnnotation, *, dataset: str) -
         ethogram=annotation.ethogram(fps),
         track=_track(annotation),
         ignored=annotation.ignored,
+        made_from=(str(entry.get("source_sha256", "")), str(entry.get("settings", ""))),
     )
 
 
@@ -154,6 +158,8 @@ def _fingerprint(records: Iterable[VideoRecord]) -> str:
                 [r.width, r.height],
                 [[b.action, *b.interval.inclusive] for b in r.ethogram.bouts],
                 [i.inclusive for i in r.ignored],
+                hashlib.sha256(r.track.boxes_T4.tobytes()).hexdigest(),
+                list(r.made_from),
             ]
             for r in records
         ]

@@ -19,6 +19,8 @@ from mouse_ar.training.validation import split_clips
 __all__ = ["TrainingClips"]
 
 WINDOWS_PER_CLIP = 4
+# How clips are loaded changes nothing in the result: a run may go on with less memory.
+LOADING = frozenset({"num_workers", "cache_mb"})
 
 
 class TrainingClips:
@@ -46,10 +48,12 @@ class TrainingClips:
         )
         self._sampler = self._sampling(train, self.samples_per_epoch)
         # Without anything to hold out, the windows of the training clips are all there is.
+        self.judged_on = "held-out clips" if held else "the training clips themselves"
         self.held_out = self._build(held or train, None)
         held_samples = self._sampling(held or train, WINDOWS_PER_CLIP * len(held or train))
         self.held_out.set_epoch(0, held_samples.epoch(0))
-        self.fingerprint = fingerprint([config.to_dict(), actions.to_dict(), data.fingerprint])
+        decisive = {k: v for k, v in config.to_dict().items() if k not in LOADING}
+        self.fingerprint = fingerprint([decisive, actions.to_dict(), data.fingerprint])
 
     def epoch(self, epoch: int) -> ClipDataset:
         """The dataset, set to the windows of an epoch."""

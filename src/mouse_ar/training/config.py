@@ -45,7 +45,8 @@ class TrainConfig:
         motion_init: from scratch, start with filters that respond to motion.
         pretrained: path of public MVD weights or of an own checkpoint; None = from scratch.
         val_interval: epochs between validations; the last epoch is always validated.
-        num_workers: loader processes; 0 loads in the training process.
+        num_workers: loader processes; 0 loads in the training process. Loader processes start
+            anew each epoch and lose what ``cache_mb`` kept.
         cache_mb: decoded clips kept in memory per loading process.
         shuffle_labels: permute the targets among the windows of each epoch: a control that must
             fail on real labels' task.
@@ -76,7 +77,7 @@ class TrainConfig:
     motion_init: bool = True
     pretrained: str | None = None
     val_interval: int = 5
-    num_workers: int = 1
+    num_workers: int = 0
     cache_mb: int = 2048
     shuffle_labels: bool = False
     seed: int = 0

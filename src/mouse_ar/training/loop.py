@@ -28,6 +28,9 @@ from mouse_ar.training.validation import Validation, validate_clips, validate_vi
 
 __all__ = ["Emit", "TrainResult", "Trainer"]
 
+# Below this a single GPU sees too few windows per step.
+_SMALL_BATCH = 6
+
 Emit = Callable[[dict[str, Any]], None]
 
 
@@ -83,6 +86,10 @@ class Trainer:
         self._started = time.monotonic()
 
     @property
+    def _on_cuda(self) -> bool:
+        return self._device.type == "cuda"
+
+    @property
     def _state_path(self) -> Path:
         return self._folder / "last.pt"
 
@@ -103,6 +110,8 @@ class Trainer:
             {"event": "start", "epoch": self._epoch, "epochs": self._config.epochs}
             | {"steps_per_epoch": self._steps_per_epoch, "clips": self._clips.counts}
         )
+        for text in self._warnings():
+            self._emit({"event": "warning", "text": text})
         first = self._epoch
         for epoch in range(first, self._config.epochs):
             self._train_epoch(epoch, first)
@@ -113,6 +122,20 @@ class Trainer:
             self._save()
         self._emit({"event": "end", "best_epoch": self._best_epoch, "score": self._best_score})
         return TrainResult(self.best_path, self._best_epoch, self._best_score)
+
+    def _warnings(self) -> list[str]:
+        config, found = self._config, []
+        if self._on_cuda and config.batch_size < _SMALL_BATCH and config.update_freq == 1:
+            found.append(
+                f"batch_size {config.batch_size} gives noisy gradients: accumulate them, for "
+                f"example with update_freq={math.ceil(_SMALL_BATCH / config.batch_size)}."
+            )
+        if not config.pretrained and config.layer_decay < 1:
+            found.append(
+                f"layer_decay {config.layer_decay} is for pre-trained weights: from scratch the "
+                "lower layers hardly learn. Set layer_decay=1.0, or give weights in pretrained."
+            )
+        return found
 
     def _build_model(self) -> MVD:
         config = self._config
@@ -139,7 +162,7 @@ class Trainer:
             self._clips.epoch(epoch),
             batch_size=config.batch_size,
             num_workers=config.num_workers,
-            pin_memory=self._device.type == "cuda",
+            pin_memory=self._on_cuda,
         )
         step = epoch * self._steps_per_epoch
         losses: list[float] = []
@@ -163,8 +186,7 @@ class Trainer:
             group["lr"] = rate * group["lr_scale"]
         frames = batch["frames"].to(self._device, non_blocking=True)
         target_NK = batch["target"].to(self._device, non_blocking=True)
-        cuda = self._device.type == "cuda"
-        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=cuda):
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._on_cuda):
             logits_NK = self._model(normalise(frames))
         loss = cross_entropy(logits_NK.float(), target_NK)
         value = float(loss.detach())
@@ -222,6 +244,7 @@ class Trainer:
                 ),
                 device=self._device,
                 batch_size=self._config.batch_size,
+                judged_on=self._clips.judged_on,
             )
         self._emit(
             {"event": "validation", "epoch": epoch, "score": result.score}
@@ -264,6 +287,8 @@ class Trainer:
                 "optimizer": self._optimizer.state_dict(),
                 "ema": None if self._ema is None else self._ema.state_dict(),
                 "rng": torch.get_rng_state(),
+                # drop_path draws on the device
+                "cuda_rng": torch.cuda.get_rng_state_all() if self._on_cuda else [],
             },
         )
 
@@ -278,4 +303,6 @@ class Trainer:
         if self._ema is not None:
             self._ema.load_state_dict(state["ema"])
         torch.set_rng_state(state["rng"])
+        if self._on_cuda and state.get("cuda_rng"):
+            torch.cuda.set_rng_state_all(state["cuda_rng"])
         self._emit({"event": "resume", "epoch": self._epoch})

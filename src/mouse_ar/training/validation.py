@@ -111,8 +111,9 @@ def validate_clips(
     decoding: DecodingParams,
     device: torch.device,
     batch_size: int,
+    judged_on: str,
 ) -> Validation:
-    """Macro F1 of the windows of held-out clips; decoding keeps its defaults."""
+    """Macro F1 of the windows of clips (named by ``judged_on``); decoding keeps its defaults."""
     truth: list[np.ndarray] = []
     predicted: list[np.ndarray] = []
     for batch in DataLoader(dataset, batch_size=batch_size):
@@ -129,8 +130,8 @@ def validate_clips(
         decoding=decoding,
         metrics={"window_macro_f1": score},
         report={
-            "note": "No val videos (fewer than six source videos): held-out clips chose the "
-            "checkpoint, and decoding keeps its documented defaults."
+            "note": f"No val videos: {judged_on} chose the checkpoint, and decoding keeps its "
+            "documented defaults."
         },
     )
 

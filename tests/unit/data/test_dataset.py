@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ import tiny
 from mouse_ar.core.cropping import CropBox
 from mouse_ar.core.types import Box, ClipSpec, Ethogram, Track
 from mouse_ar.core.windows import action_masks, class_targets, window_at
-from mouse_ar.data.dataset import Augmentation, ClipDataset
+from mouse_ar.data.dataset import Augmentation, ClipDataset, _DecodedClips
 from mouse_ar.data.pixels import crop_and_resize
 from mouse_ar.data.sampling import Sample
 from mouse_ar.data.stream import window_crop
@@ -123,3 +125,12 @@ def test_memory_keeps_to_its_budget(record: VideoRecord) -> None:
     none.set_epoch(0, SAMPLES)
     _ = none[0]
     assert none._cache._used == 0
+
+
+def test_clip_in_memory_stays_when_the_next_does_not_fit(record: VideoRecord) -> None:
+    other = replace(record, path=tiny.write_video(record.path.with_name("o.mp4"), num_frames=40))
+    clips = ClipDataset([record, other], specs=[SPEC] * 2, actions=ACTIONS, cache_mb=0)
+    clips._cache = _DecodedClips(40 * tiny.SIDE * tiny.SIDE * 3)
+    clips.set_epoch(0, [Sample(0, 4), Sample(1, 4)])
+    _ = clips[0], clips[1]
+    assert list(clips._cache._clips) == [record.path]

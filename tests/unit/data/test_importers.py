@@ -205,6 +205,21 @@ def test_observation_longer_than_its_video_is_refused(project: LocalProject) -> 
     assert bouts(project) == [(GROOMING, (10, 40))]
 
 
+def test_report_names_the_videos_with_and_without_rows(project: LocalProject) -> None:
+    report = run(project, "video,action,start_frame,end_frame\nm1.mp4,grooming,0,9\n")
+    assert report.without_rows == ("lab/m2.mp4", "other/m2.mp4")
+    lines = report.to_text().splitlines()
+    assert "  lab/m1.mp4: 1 added" in lines
+    at = lines.index("2 videos have no row:")
+    assert lines[at + 1 : at + 3] == ["  lab/m2.mp4", "  other/m2.mp4"]
+
+
+def test_long_lists_of_videos_are_cut() -> None:
+    names = tuple(f"v{i}.mp4" for i in range(30))
+    report = ImportReport({}, 0, {}, {}, 0, {}, without_rows=names)
+    assert report.to_text().splitlines()[-2:] == ["  v19.mp4", "  and 10 more"]
+
+
 def test_point_events_get_a_length_around_their_moment(project: LocalProject) -> None:
     text = "video,action,start_seconds\nm1.mp4,twitch,4.0\nm1.mp4,grooming,5.0\n"
 

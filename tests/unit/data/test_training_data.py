@@ -118,3 +118,14 @@ def test_clips_of_a_group_have_one_source(tmp_path: Path) -> None:
         )
     data = open_training_data(tmp_path, actions=ACTIONS)
     assert [record.source for record in data.clips] == ["m1", "d/b.mp4"]
+
+
+@pytest.mark.parametrize("change", ["source_sha256", "settings"])
+def test_fingerprint_follows_what_a_clip_was_made_from(tmp_path: Path, change: str) -> None:
+    made = project(tmp_path, ["idle"])
+    found = set()
+    for value in ("one", "two"):
+        own = {"fps": 10.0, "entry": {"key": "d/a.mp4", change: value}}
+        tiny.annotate(made, "v0.mp4", [], dataset="idle", num_frames=20, provenance=own)
+        found.add(open_training_data(tmp_path, actions=ACTIONS).fingerprint)
+    assert len(found) == 2

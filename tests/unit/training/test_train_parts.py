@@ -150,3 +150,13 @@ def test_fingerprint_of_a_run_follows_settings_and_data(data: Path, few: Path) -
     prints = [of(seven, tiny.TRAIN), of(seven, replace(tiny.TRAIN, lr=0.1)), of(four, tiny.TRAIN)]
     assert len(set(prints)) == 3
     assert of(seven, tiny.TRAIN) == prints[0]
+    assert of(seven, replace(tiny.TRAIN, num_workers=2, cache_mb=1)) == prints[0]
+
+
+def test_what_validation_judges_on_is_told(few: Path) -> None:
+    opened = open_training_data(few, actions=ACTIONS)
+    alone = replace(
+        opened, clips=tuple(r for r in opened.clips if r.source == opened.clips[0].source)
+    )
+    told = [TrainingClips(d, config=tiny.TRAIN, actions=ACTIONS).judged_on for d in (opened, alone)]
+    assert told == ["held-out clips", "the training clips themselves"]

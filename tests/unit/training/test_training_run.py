@@ -153,9 +153,9 @@ def test_few_videos_hold_out_clips(few: Path, tmp_path: Path) -> None:
 
     validation = events(tmp_path, "validation")[0]
     assert "window_macro_f1" in validation["metrics"]
-    assert "fewer than six" in validation["decoding"]["note"]
+    assert "No val videos: held-out clips chose" in validation["decoding"]["note"]
     checkpoint = load_checkpoint(result.checkpoint)
-    assert "fewer than six" in checkpoint.metadata["decoding_report"]["note"]
+    assert "No val videos: held-out clips chose" in checkpoint.metadata["decoding_report"]["note"]
 
 
 def test_no_clips_are_told(tmp_path: Path) -> None:
@@ -187,6 +187,23 @@ def test_restart_keeps_the_run_when_there_is_nothing_to_train_on(tmp_path: Path)
     with pytest.raises(FileNotFoundError):
         start(tmp_path / "mistyped", tmp_path / "run", tiny.TRAIN, restart=True)
     assert best.is_file()
+
+
+@pytest.mark.parametrize(("layer_decay", "texts"), [(1.0, 0), (0.75, 1)])
+def test_layer_decay_from_scratch_is_warned_of(
+    data: Path, tmp_path: Path, layer_decay: float, texts: int
+) -> None:
+    start(data, tmp_path, replace(tiny.TRAIN, epochs=1, layer_decay=layer_decay))
+    found = events(tmp_path, "warning")
+    assert len(found) == texts
+    assert all("Set layer_decay=1.0" in event["text"] for event in found)
+
+
+def test_loading_process_changes_nothing(data: Path, tmp_path: Path) -> None:
+    config = replace(tiny.TRAIN, epochs=1)
+    start(data, tmp_path / "inside", config)
+    start(data, tmp_path / "beside", replace(config, num_workers=1))
+    assert_same_weights(tmp_path / "inside", tmp_path / "beside", "last.pt")
 
 
 def test_shuffled_labels_are_another_run_with_the_same_pixels(data: Path, tmp_path: Path) -> None:

@@ -54,8 +54,8 @@ class DemoConfig:
         default_factory=lambda: {
             "num_videos": 48,
             "seconds_per_video": 20.0,
-            "grooming_bouts_per_minute": 5.0,
-            "grooming_seconds": [2.0, 7.0],
+            "grooming_bouts_per_minute": 8.0,
+            "grooming_seconds": [1.5, 4.5],
             "twitches_per_minute": 18.0,
             "twitch_degrees": [24.0, 40.0],
         }
@@ -71,7 +71,7 @@ class DemoConfig:
             "input_size": 32,
             "crop_padding": 0.25,
             "background_share": 0.4,
-            "epochs": 36,
+            "epochs": 24,
             "samples_per_epoch": 2400,
             "batch_size": 16,
             "lr": 0.032,
@@ -81,7 +81,7 @@ class DemoConfig:
             "ema_decay": 0.99,
             "flip": "dihedral",
             "color_jitter": 0.3,
-            "val_interval": 18,
+            "val_interval": 12,
             "num_workers": 0,
             "cache_mb": 4096,
         }

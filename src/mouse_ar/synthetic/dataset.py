@@ -29,7 +29,7 @@ def write_video(video: SyntheticVideo, path: Path, *, crf: int = _CRF) -> None:
     Args:
         video: what to write.
         path: target file.
-        crf: quality of the compression, 0 (best) to 51.
+        crf: quality of the compression, 1 (best) to 51.
     """
     with VideoWriter(path, width=video.width, height=video.height, fps=video.fps, crf=crf) as out:
         for frame_HWC in video.frames():

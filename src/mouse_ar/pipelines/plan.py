@@ -17,7 +17,7 @@ from mouse_ar.pipelines.config import PreprocessConfig
 from mouse_ar.pipelines.scan import ScannedVideo
 from mouse_ar.video.probe import VideoMeta
 
-__all__ = ["choose_splits", "plan_entries"]
+__all__ = ["choose_splits", "labels_past_end", "plan_entries"]
 
 
 def choose_splits(
@@ -97,7 +97,7 @@ def plan_entries(
 
 
 def scanned_ethogram(scanned: ScannedVideo, meta: VideoMeta) -> Ethogram:
-    """The labels of a video; tags past its counted end are cut (the annotation reports them)."""
+    """The labels of a video; tags past its counted end are cut."""
     video = Interval(0, meta.num_frames)
     bouts = []
     for bout in scanned.annotation.bouts:
@@ -105,6 +105,18 @@ def scanned_ethogram(scanned: ScannedVideo, meta: VideoMeta) -> Ethogram:
         if interval is not None:
             bouts.append(type(bout)(interval, bout.action, bout.confidence))
     return Ethogram(num_frames=meta.num_frames, fps=meta.fps, bouts=tuple(bouts))
+
+
+def labels_past_end(scanned: ScannedVideo, meta: VideoMeta) -> list[str]:
+    """A line for the report where labels reach over the video's counted frames."""
+    past = sum(bout.interval.stop > meta.num_frames for bout in scanned.annotation.bouts)
+    if not past:
+        return []
+    return [
+        f"{scanned.key}: {past} labels reach past the last of the video's {meta.num_frames} "
+        f"frames (the annotation says {scanned.annotation.num_frames}) and are cut or left out. "
+        "Check that the labels belong to this file."
+    ]
 
 
 def _entry(scanned: ScannedVideo, meta: VideoMeta, *, split: Split, settings: str) -> VideoEntry:

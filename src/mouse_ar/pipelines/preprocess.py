@@ -23,7 +23,12 @@ from mouse_ar.data.annotations import ProjectTag, VideoAnnotation
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.pipelines.config import PreprocessConfig
-from mouse_ar.pipelines.plan import choose_splits, plan_entries, scanned_ethogram
+from mouse_ar.pipelines.plan import (
+    choose_splits,
+    labels_past_end,
+    plan_entries,
+    scanned_ethogram,
+)
 from mouse_ar.pipelines.scan import Scan, ScannedVideo, scan_project
 from mouse_ar.pipelines.store import Store, refuse_foreign, refuse_overlap
 from mouse_ar.pipelines.tracks import Tracker
@@ -141,10 +146,16 @@ class _Run:
         scan = scan_project(
             self._input,
             hashes=self.store.hashes,
-            groups=groups,
+            # A group that was given once holds, also in a run without the table.
+            groups={k: e.group for k, e in manifest.entries.items() if e.group} | dict(groups),
             progress=lambda done, total: self._progress("reading input", done, total),
         )
         self.store.hashes.save()
+        if not (scan.videos or scan.failures or scan.skipped or manifest.entries):
+            raise ValueError(
+                f"{self._input.path} holds no videos. Expected a project with videos in its "
+                "datasets; `mouse-ar import-annotations` makes one of a plain folder."
+            )
         report = PreprocessReport(scan=scan, failures=dict(scan.failures))
         manifest = self._forget_deleted(manifest, scan, report, remove=remove_deleted)
         manifest = self._plan(manifest, scan, report, wanted=splits)
@@ -168,8 +179,8 @@ class _Run:
     def _forget_deleted(
         self, manifest: Manifest, scan: Scan, report: PreprocessReport, *, remove: bool
     ) -> Manifest:
-        unreadable = {*scan.failures, *scan.skipped}
-        for key in sorted(set(manifest.entries) - set(scan.videos) - unreadable):
+        # A prediction whose mark `reviewed` was taken back counts as gone.
+        for key in sorted(set(manifest.entries) - set(scan.videos) - set(scan.failures)):
             if not remove:
                 report.gone.append(key)
                 continue
@@ -197,6 +208,7 @@ class _Run:
             if (
                 entry is not None
                 and entry.split is wanted.get(key, entry.split)
+                and entry.group == scanned.group
                 and entry.same_plan(
                     source_sha256=scanned.sha256, annotation=scanned.labels, settings=self._settings
                 )
@@ -207,6 +219,7 @@ class _Run:
                 meta = probe(scanned.video.video_path)
                 changed.append((scanned, meta))
                 scan.problems += [f"{key}: {text}" for text in meta.warnings]
+                scan.problems += labels_past_end(scanned, meta)
             except (VideoError, OSError) as error:
                 report.failures[key] = str(error)
         # A video that cannot be used takes no place in a split.

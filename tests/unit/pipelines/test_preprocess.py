@@ -638,3 +638,47 @@ def test_short_side_scales_boxes_with_the_picture(tmp_path: Path) -> None:
     assert (annotation.width, annotation.height) == (128, 64)
     assert annotation.track is not None
     np.testing.assert_allclose(annotation.track.boxes_T4[5], [6, 4, 26, 28])
+
+
+def test_a_project_without_videos_is_an_error(tmp_path: Path) -> None:
+    LocalProject.create(tmp_path / "input", actions=ACTIONS)
+    with pytest.raises(ValueError, match=r"holds no videos.*import-annotations"):
+        run(tmp_path / "input", tmp_path / "data")
+
+
+def test_labels_past_the_counted_end_are_reported(tmp_path: Path) -> None:
+    project = tiny.write_project(tmp_path / "input", {"a.mp4": ()})
+    labels = [
+        (GROOMING, 60, tiny.NUM_FRAMES + 5),
+        (TWITCH, tiny.NUM_FRAMES + 8, tiny.NUM_FRAMES + 10),
+    ]
+    tiny.annotate(project, "a.mp4", labels, num_frames=tiny.NUM_FRAMES + 20)
+    report = run(tmp_path / "input", tmp_path / "data")
+    assert any("2 labels reach past the last" in text for text in report.scan.problems)
+
+
+def test_a_group_given_later_is_kept_without_the_table(made: Path) -> None:
+    key = _train_key(made / "data")
+    run(made / "input", made / "data", groups={key: "litter"})
+    assert manifest_of(made / "data").entries[key].group == "litter"
+    assert run(made / "input", made / "data").processed == []
+    tiny.annotate(LocalProject.open(made / "input"), Path(key).name, [(GROOMING, 3, 30)])
+    assert run(made / "input", made / "data").processed == [key]
+    assert manifest_of(made / "data").entries[key].group == "litter"
+
+
+def test_clips_go_when_a_review_is_taken_back(tmp_path: Path) -> None:
+    project = LocalProject.create(tmp_path / "input", actions=ACTIONS)
+    for name in ("a.mp4", "b.mp4"):
+        tiny.write_video(project.video(DATASET, name).video_path)
+    options: dict[str, Any] = {"provenance": {"kind": "prediction"}}
+    reviewed = (ProjectTag("reviewed"),)
+    labels = [(GROOMING, 10, 40)]
+    for name in ("a.mp4", "b.mp4"):
+        tiny.annotate(project, name, labels, video_tags=reviewed, **options)
+    run(tmp_path / "input", tmp_path / "data")
+    tiny.annotate(project, "b.mp4", labels, **options)
+    assert run(tmp_path / "input", tmp_path / "data").gone == [f"{DATASET}/b.mp4"]
+    report = run(tmp_path / "input", tmp_path / "data", remove_deleted=True)
+    assert report.removed == [f"{DATASET}/b.mp4"]
+    assert not [name for name in names(tmp_path / "data") if "/b_" in name]

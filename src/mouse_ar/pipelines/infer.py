@@ -98,6 +98,13 @@ def infer(
     with run.store.lock():
         run.open_project()
         for number, video in enumerate(videos):
+            rivals = [other.path for other in videos if other.key == video.key]
+            if len(rivals) > 1:
+                report.failures[video.key] = (
+                    f"{' and '.join(map(str, rivals))} would have the same place in the results: "
+                    "rename one of the folders."
+                )
+                continue
             try:
                 run.one(
                     video, report, label=f"{number + 1}/{len(videos)} {video.key}", overlay=overlay

@@ -288,3 +288,12 @@ def test_two_runs_into_one_folder_are_refused(done: Path) -> None:
     with Store(done / "out").lock(), pytest.raises(BusyError, match="Another run is writing to"):
         run(done / "videos", done / "out")
     assert tiny.modified(done / "out") == before
+
+
+def test_files_that_would_share_a_place_are_refused(tmp_path: Path) -> None:
+    for name in ("a.mp4", "videos/a.mp4", "b.mp4"):
+        tiny.write_video(tmp_path / "in" / name, LABELS)
+    report = run(tmp_path / "in", tmp_path / "out")
+    assert list(report.failures) == ["videos/a.mp4"]
+    assert "rename one of the folders" in report.failures["videos/a.mp4"]
+    assert [result.key for result in report.results] == ["videos/b.mp4"]

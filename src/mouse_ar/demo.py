@@ -131,6 +131,7 @@ class _Demo:
         checkpoint = self._step("Train, and a control on shuffled labels", self._train)
         result = self._step("Evaluate", lambda: self._evaluate(data, checkpoint, "evaluation"))
         self._step("Infer held-out videos", lambda: self._infer(data, checkpoint))
+        self._picture(data, result)
         shuffled = self._step(
             "Control: the same model, trained on shuffled labels",
             lambda: self._evaluate(data, self._checkpoint(SHUFFLED), f"evaluation_{SHUFFLED}"),
@@ -247,21 +248,36 @@ class _Demo:
         out.print(infer_text(report), markup=False)
 
     def _overlay(self, record: VideoRecord, predicted: Ethogram, view: ProgressView) -> None:
-        overlay = self._folder / "predictions" / "overlays" / f"{record.path.stem}.mp4"
         write_overlay(
             record.path,
-            overlay,
+            self._overlay_path(record),
             ethograms={"true": record.ethogram, "predicted": predicted},
             track=record.track,
             colors={action.name: action.color for action in self._actions.actions},
             progress=lambda done, total: view("drawing the overlay", done, total),
         )
+
+    def _picture(self, data: TrainingData, result: EvaluatedVideos) -> None:
+        """The video of the overlay and two more, with a frame."""
+        shown = _most_to_see(data.test)
+        records = [shown, *(record for record in data.test if record is not shown)][:3]
+        chart = self._folder / "evaluation" / "ethogram_short.png"
+        plot_ethograms(
+            chart,
+            predicted={record.key: result.predicted[record.key] for record in records},
+            truth={record.key: record.ethogram for record in records},
+            scores=result.scores,
+            actions=self._actions,
+        )
         demo_picture(
             self._folder / "demo.png",
-            overlay=overlay,
-            predicted=predicted,
-            chart=self._folder / "evaluation" / "ethogram.png",
+            overlay=self._overlay_path(shown),
+            predicted=result.predicted[shown.key],
+            chart=chart,
         )
+
+    def _overlay_path(self, record: VideoRecord) -> Path:
+        return self._folder / "predictions" / "overlays" / f"{record.path.stem}.mp4"
 
     def _energy(self, data: TrainingData) -> dict[str, Any]:
         """Fitted on the val videos, as the model's decoding is, and judged on the test videos."""

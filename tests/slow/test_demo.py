@@ -33,10 +33,10 @@ def test_figures_and_controls(demo: Path) -> None:
 
 
 def test_everything_it_promises_is_there(demo: Path) -> None:
-    for name in ("index.html", "evaluation/ethogram.png", "predictions/bouts.csv"):
+    for name in ("index.html", "demo.png", "evaluation/ethogram.png", "predictions/bouts.csv"):
         assert (demo / name).stat().st_size > 0
     assert list((demo / "predictions" / "overlays").glob("*.mp4"))
     with (demo / "predictions" / "summary.csv").open() as file:
         videos = {row["video"] for row in csv.DictReader(file)}
-    assert len(videos) == 4
-    assert len(list((demo / "predictions" / "scores").glob("*.npz"))) == 4
+    assert len(videos) == 8
+    assert len(list((demo / "predictions" / "scores").glob("*.npz"))) == 8

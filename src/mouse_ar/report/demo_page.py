@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 from PIL import Image
 
-from mouse_ar.core.types import Ethogram
+from mouse_ar.core.types import Ethogram, Interval
 from mouse_ar.video.reader import open_video
 
 __all__ = ["demo_page", "demo_picture"]
@@ -58,7 +58,7 @@ _FILES = (
 
 
 def demo_picture(path: Path, *, overlay: Path, predicted: Ethogram, chart: Path) -> None:
-    """A frame of an overlay video above the ethogram: one picture of what the demo made.
+    """A frame of an overlay video beside an ethogram: one picture of what the demo made.
 
     Args:
         path: PNG file to write.
@@ -67,20 +67,15 @@ def demo_picture(path: Path, *, overlay: Path, predicted: Ethogram, chart: Path)
         chart: PNG of the ethogram.
     """
     longest = max(predicted.bouts, key=lambda bout: bout.interval.length, default=None)
-    middle = (
-        predicted.num_frames // 2
-        if longest is None
-        else (longest.interval.start + longest.interval.stop) // 2
-    )
+    shown = longest.interval if longest else Interval(0, predicted.num_frames)
     with open_video(overlay) as reader:
-        frame = Image.fromarray(reader.get_batch([middle])[0])
+        frame = Image.fromarray(reader.get_batch([(shown.start + shown.stop) // 2])[0])
     with Image.open(chart) as opened:
         strip = opened.convert("RGB")
-    picture = Image.new(
-        "RGB", (max(frame.width, strip.width), frame.height + strip.height), "white"
-    )
-    picture.paste(frame, ((picture.width - frame.width) // 2, 0))
-    picture.paste(strip, ((picture.width - strip.width) // 2, frame.height))
+    frame = frame.resize((frame.width * strip.height // frame.height, strip.height))
+    picture = Image.new("RGB", (frame.width + strip.width, strip.height))
+    picture.paste(frame, (0, 0))
+    picture.paste(strip, (frame.width, 0))
     picture.save(path, optimize=True)
 
 

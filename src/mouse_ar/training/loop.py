@@ -272,14 +272,11 @@ class Trainer:
             },
         )
 
-    def _fingerprint(self) -> str:
-        return self._clips.fingerprint
-
     def _save(self) -> None:
         save_state(
             self._state_path,
             {
-                "fingerprint": self._fingerprint(),
+                "fingerprint": self._clips.fingerprint,
                 "epoch": self._epoch,
                 "best_epoch": self._best_epoch,
                 "best_score": self._best_score,
@@ -293,7 +290,7 @@ class Trainer:
         )
 
     def _resume(self) -> None:
-        state = load_state(self._state_path, fingerprint=self._fingerprint())
+        state = load_state(self._state_path, fingerprint=self._clips.fingerprint)
         if state is None:
             return
         self._epoch = state["epoch"]

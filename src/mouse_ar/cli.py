@@ -33,12 +33,11 @@ from mouse_ar.pipelines.preprocess import preprocess as run_preprocess
 from mouse_ar.pipelines.results import save_scores
 from mouse_ar.pipelines.store import BusyError
 from mouse_ar.report.ethogram import plot_ethograms
-from mouse_ar.report.runs import infer_text, preprocess_text
-from mouse_ar.report.tables import evaluation_table
+from mouse_ar.report.runs import evaluate_text, infer_text, preprocess_text
 from mouse_ar.training.config import TrainConfig
 from mouse_ar.training.run import train as run_train
 from mouse_ar.training.state import ResumeError
-from mouse_ar.video.probe import VideoError, probe
+from mouse_ar.video.probe import VideoError
 
 __all__ = ["app", "main"]
 
@@ -213,25 +212,29 @@ def evaluate(
     records = training_data.test if split == "test" else training_data.val
     with ProgressView() as view:
         result = evaluate_videos(records, predictor=predictor, progress=view)
-    table = evaluation_table(result.evaluation)
-    write_json(output / "evaluation.json", result.evaluation.to_dict(), indent=1)
-    write_text(output / "evaluation.md", table + "\n")
-    for record in records:
+    text = evaluate_text(result)
+    figures = {**result.evaluation.to_dict(), "failures": result.failures}
+    write_json(output / "evaluation.json", figures, indent=1)
+    write_text(output / "evaluation.md", text + "\n")
+    for key, scores in result.scores.items():
         save_scores(
-            output / "scores" / f"{slug(record.key)}.npz",
-            result.scores[record.key],
-            timestamps_seconds=probe(record.path).timestamps_seconds,
-            header={"video": record.key, "checkpoint_sha256": predictor.sha256},
+            output / "scores" / f"{slug(key)}.npz",
+            scores,
+            timestamps_seconds=result.timestamps_seconds[key],
+            header={"video": key, "checkpoint_sha256": predictor.sha256},
         )
-    plot_ethograms(
-        output / "ethogram.png",
-        predicted=result.predicted,
-        truth={record.key: record.ethogram for record in records},
-        scores=result.scores,
-        actions=predictor.actions,
-    )
-    out.print(table, markup=False)
+    if result.predicted:
+        plot_ethograms(
+            output / "ethogram.png",
+            predicted=result.predicted,
+            truth={record.key: record.ethogram for record in records},
+            scores=result.scores,
+            actions=predictor.actions,
+        )
+    out.print(text, markup=False)
     out.print(f"written to {output}", markup=False)
+    if result.failures:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -194,6 +195,24 @@ def test_broken_video_among_good_ones_ends_with_code_1(
     assert code == 1
     assert "1 videos annotated" in said
     assert f"FAILED: {tiny.DATASET}/bad.mp4: " in said
+
+
+def test_evaluation_of_a_broken_video_ends_with_code_1(
+    lab: Path, command: Command, tmp_path: Path
+) -> None:
+    shutil.copytree(lab / "data", tmp_path / "data", copy_function=shutil.copy2)
+    (video,) = (tmp_path / "data/test/video").iterdir()
+    video.write_bytes(b"no video")
+    checkpoint = lab / "run/checkpoints/best.safetensors"
+
+    code, said = command(
+        *("evaluate", tmp_path / "data", "--checkpoint", checkpoint, "--out", tmp_path / "out")
+    )
+
+    assert code == 1
+    assert f"FAILED: test/{video.name}: " in said
+    written = json.loads((tmp_path / "out/evaluation.json").read_text())
+    assert list(written["failures"]) == [f"test/{video.name}"]
 
 
 def test_groups_file_keeps_animals_together(lab: Path, command: Command, tmp_path: Path) -> None:

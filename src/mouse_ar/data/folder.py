@@ -12,7 +12,8 @@ from mouse_ar.data.annotations import VideoAnnotation
 from mouse_ar.data.files import LinkMode
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.data.project_layout import VIDEO_EXTENSIONS, ProjectVideo
-from mouse_ar.video.probe import VideoError, VideoMeta, probe
+from mouse_ar.video.failures import VIDEO_FAILURES
+from mouse_ar.video.probe import VideoMeta, probe
 
 __all__ = ["FolderImport", "project_from_folder"]
 
@@ -93,7 +94,7 @@ def project_from_folder(
             video = project.video(dataset_name(path.parent.relative_to(source)), path.name)
             is_new = _add(project, video, path, mode=mode, read_meta=read_meta)
             (added if is_new else unchanged).append(video)
-        except (VideoError, OSError, ValueError) as error:
+        except VIDEO_FAILURES as error:
             failed.append((path, str(error)))
         if progress is not None:
             progress(done + 1, len(files))

@@ -16,7 +16,8 @@ from mouse_ar.data.import_report import ImportReport, RowProblem
 from mouse_ar.data.local_project import LocalProject, ProjectVideo
 from mouse_ar.data.matching import VideoMatcher
 from mouse_ar.data.tables import EventRow, Table, Units, read_grids, read_plain
-from mouse_ar.video.probe import VideoError, probe
+from mouse_ar.video.failures import VIDEO_FAILURES
+from mouse_ar.video.probe import probe
 
 __all__ = ["DEFAULT_POINT_SECONDS", "ImportReport", "TableFormat", "import_annotations"]
 
@@ -170,7 +171,7 @@ class _Import:
         for done, (video, events) in enumerate(sorted(self.events.items(), key=lambda e: e[0])):
             try:
                 self._write_video(video, events)
-            except (VideoError, OSError, ValueError) as error:
+            except VIDEO_FAILURES as error:
                 for file, row, _ in events:
                     self.problems.append(RowProblem(file, row.line, "unreadable_video", str(error)))
             if progress is not None:

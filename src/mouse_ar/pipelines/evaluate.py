@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mouse_ar.core.decoding import decode
 from mouse_ar.core.metrics import Evaluation, VideoPair, evaluate
 from mouse_ar.core.types import ActionScores, Ethogram
 from mouse_ar.data.training_data import VideoRecord
 from mouse_ar.pipelines.predictor import Predictor
+from mouse_ar.video.failures import VIDEO_FAILURES
 from mouse_ar.video.probe import probe
 
 __all__ = ["EvaluatedVideos", "evaluate_videos"]
@@ -22,14 +27,18 @@ class EvaluatedVideos:
     """Result of an evaluation with everything needed to draw it.
 
     Args:
-        evaluation: the metrics.
+        evaluation: the metrics, over the videos that could be scored.
         predicted: bouts by video key.
         scores: per-frame probabilities by video key.
+        timestamps_seconds: presentation times of the frames by video key, float64 (T,).
+        failures: cause by key of the videos that could not be scored.
     """
 
     evaluation: Evaluation
     predicted: dict[str, Ethogram]
     scores: dict[str, ActionScores]
+    timestamps_seconds: dict[str, NDArray[np.float64]]
+    failures: dict[str, str] = field(default_factory=dict)
 
 
 def evaluate_videos(
@@ -50,25 +59,31 @@ def evaluate_videos(
             "No videos to evaluate on: the project has no such split. Preprocess with at least "
             "one test video, or choose --split val."
         )
-    predicted: dict[str, Ethogram] = {}
+    pairs: dict[str, VideoPair] = {}
     scores: dict[str, ActionScores] = {}
+    times: dict[str, NDArray[np.float64]] = {}
+    failures: dict[str, str] = {}
     for number, record in enumerate(records):
         label = f"classifying {number + 1}/{len(records)} {record.key}"
-        scores[record.key] = predictor.score(
-            probe(record.path),
-            record.track,
-            stride_frames=stride_frames,
-            batch_size=batch_size,
-            progress=None
-            if progress is None
-            else lambda done, total, label=label: progress(label, done, total),  # type: ignore[misc]
-        )
-        predicted[record.key] = decode(
-            scores[record.key], actions=predictor.actions, params=predictor.decoding
-        )
-    evaluation = evaluate(
-        {r.key: VideoPair(predicted[r.key], r.ethogram, r.ignored) for r in records},
-        actions=predictor.actions,
+        try:
+            meta = probe(record.path)
+            scored = predictor.score(
+                meta,
+                record.track,
+                stride_frames=stride_frames,
+                batch_size=batch_size,
+                progress=None if progress is None else partial(progress, label),
+            )
+            predicted = decode(scored, actions=predictor.actions, params=predictor.decoding)
+            pairs[record.key] = VideoPair(predicted, record.ethogram, record.ignored)
+        except VIDEO_FAILURES as error:
+            failures[record.key] = str(error)
+            continue
+        scores[record.key], times[record.key] = scored, meta.timestamps_seconds
+    return EvaluatedVideos(
+        evaluation=evaluate(pairs, actions=predictor.actions, scores=scores),
+        predicted={key: pair.predicted for key, pair in pairs.items()},
         scores=scores,
+        timestamps_seconds=times,
+        failures=failures,
     )
-    return EvaluatedVideos(evaluation, predicted, scores)

@@ -19,8 +19,9 @@ from mouse_ar.pipelines.predictor import Predictor
 from mouse_ar.pipelines.results import VideoResult, load_scores, save_scores, write_tables
 from mouse_ar.pipelines.store import Store, refuse_foreign, refuse_overlap
 from mouse_ar.pipelines.tracks import Tracker
+from mouse_ar.video.failures import VIDEO_FAILURES
 from mouse_ar.video.overlay import write_overlay
-from mouse_ar.video.probe import VideoError, VideoMeta, probe
+from mouse_ar.video.probe import VideoMeta, probe
 
 __all__ = ["InferReport", "infer"]
 
@@ -109,7 +110,7 @@ def infer(
                 run.one(
                     video, report, label=f"{number + 1}/{len(videos)} {video.key}", overlay=overlay
                 )
-            except (VideoError, OSError, ValueError) as error:
+            except VIDEO_FAILURES as error:
                 report.failures[video.key] = str(error)
         run.store.hashes.save()
         write_tables(output, report.results, actions=predictor.actions)

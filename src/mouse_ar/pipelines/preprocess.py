@@ -32,7 +32,8 @@ from mouse_ar.pipelines.plan import (
 from mouse_ar.pipelines.scan import Scan, ScannedVideo, scan_project
 from mouse_ar.pipelines.store import Store, refuse_foreign, refuse_overlap
 from mouse_ar.pipelines.tracks import Tracker
-from mouse_ar.video.probe import VideoError, VideoMeta, probe
+from mouse_ar.video.failures import VIDEO_FAILURES
+from mouse_ar.video.probe import VideoMeta, probe
 from mouse_ar.video.writer import cut_clips
 
 __all__ = ["PreprocessReport", "preprocess"]
@@ -167,7 +168,7 @@ class _Run:
             self._progress(f"video {number + 1}/{len(pending)} {entry.key}", 0, entry.num_frames)
             try:
                 self._process(entry, scan.videos[entry.key])
-            except (VideoError, OSError, ValueError) as error:
+            except VIDEO_FAILURES as error:
                 report.failures[entry.key] = str(error)
                 continue
             done = replace(entry, done=True, finished_at=datetime.now(UTC).isoformat())
@@ -220,7 +221,7 @@ class _Run:
                 changed.append((scanned, meta))
                 scan.problems += [f"{key}: {text}" for text in meta.warnings]
                 scan.problems += labels_past_end(scanned, meta)
-            except (VideoError, OSError) as error:
+            except VIDEO_FAILURES as error:
                 report.failures[key] = str(error)
         # A video that cannot be used takes no place in a split.
         usable = {k: v for k, v in scan.videos.items() if k not in report.failures}

@@ -10,6 +10,7 @@ from mouse_ar.core.manifest import fingerprint
 from mouse_ar.data.annotations import REVIEWED_TAG, VideoAnnotation
 from mouse_ar.data.local_project import LocalProject, ProjectVideo
 from mouse_ar.pipelines.store import HashCache
+from mouse_ar.video.failures import VIDEO_FAILURES
 
 __all__ = ["Scan", "ScannedVideo", "scan_project"]
 
@@ -94,7 +95,7 @@ def scan_project(
         try:
             annotation = project.read(video)
             sha256 = hashes.sha256(video.video_path)
-        except (OSError, ValueError) as error:
+        except VIDEO_FAILURES as error:
             scan.failures[video.key] = str(error)
             continue
         predicted = annotation.provenance.get("kind") == PREDICTION

@@ -1,12 +1,15 @@
-"""What preprocess and infer did, as text."""
+"""What preprocess, evaluate and infer did, as text."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from mouse_ar.pipelines.evaluate import EvaluatedVideos
 from mouse_ar.pipelines.infer import InferReport
 from mouse_ar.pipelines.preprocess import PreprocessReport
-from mouse_ar.report.tables import markdown_table
+from mouse_ar.report.tables import evaluation_table, markdown_table
 
-__all__ = ["infer_text", "preprocess_text"]
+__all__ = ["evaluate_text", "infer_text", "preprocess_text"]
 
 _MOST_LINES = 20
 
@@ -34,8 +37,12 @@ def preprocess_text(report: PreprocessReport) -> str:
     for key in report.gone:
         lines.append(f"{key} is gone from the input; its clips stay (--remove-deleted).")
     lines += _listed("Problem", report.scan.problems)
-    lines += _listed("FAILED", [f"{k}: {cause}" for k, cause in report.failures.items()])
-    return "\n".join(lines)
+    return "\n".join(lines + _failed(report.failures))
+
+
+def evaluate_text(result: EvaluatedVideos) -> str:
+    """The metrics, and which videos they say nothing about."""
+    return "\n".join([evaluation_table(result.evaluation), *_failed(result.failures)])
 
 
 def infer_text(report: InferReport) -> str:
@@ -49,8 +56,11 @@ def infer_text(report: InferReport) -> str:
         f"Project: {report.project}",
     ]
     lines += _listed("Note", report.warnings)
-    lines += _listed("FAILED", [f"{k}: {cause}" for k, cause in report.failures.items()])
-    return "\n".join(lines)
+    return "\n".join(lines + _failed(report.failures))
+
+
+def _failed(failures: Mapping[str, str]) -> list[str]:
+    return _listed("FAILED", [f"{key}: {cause}" for key, cause in failures.items()])
 
 
 def _listed(word: str, texts: list[str]) -> list[str]:

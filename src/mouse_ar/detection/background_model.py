@@ -26,7 +26,7 @@ Image = NDArray[Any]  # uint8; OpenCV's stubs know no element type
 Mask = NDArray[Any]
 
 _MAD_TO_SIGMA = 1.4826
-_GHOST_ROUNDS = 3
+_ROUNDS = 3
 # Outline in the background this much stronger than in the frame: a ghost; the inverse: an object.
 _GHOST_RATIO = 1.25
 _ROWS_AT_ONCE = 64
@@ -123,14 +123,15 @@ def fit_background(
         )
     median_HWC = _median(samples_NHWC)
     model = _with_noise(samples_NHWC, median_HWC, config=config)
-    for _ in range(_GHOST_ROUNDS):
+    clip = span_seconds < _CLIP_SECONDS
+    # In a clip there are no frames without the animal to learn from.
+    for _ in range(0 if clip else _ROUNDS):
         emptied_HWC = _emptied(samples_NHWC, model, config=config)
         if np.array_equal(emptied_HWC, model.image_HWC):
             break
         model = _with_noise(samples_NHWC, emptied_HWC, config=config)
     bodies, frames_with_blobs = _bodies_seen(samples_NHWC, model, config=config)
     clear = len(bodies) >= _LEAST_SEEN and len(bodies) > 0.5 * frames_with_blobs
-    clip = span_seconds < _CLIP_SECONDS
     if clear and not clip:
         return model
     still = still_background(

@@ -25,7 +25,7 @@ Image = NDArray[Any]  # uint8; OpenCV's stubs know no element type
 Mask = NDArray[Any]  # 0 or 255
 
 # The floor around a region is looked for up to this many roots of its area away.
-_RING_REACH = 0.6
+_RING_REACH = 1.5
 # Least pixels of a region that have to be animal.
 _LEAST_SEEDS = 9
 # An animal covers less of the edge of the picture than this; walls and floors run along it.
@@ -36,7 +36,7 @@ _RARELY, _MOSTLY = 0.25, 0.5
 # Frames in which a pixel has to be free for its median to count.
 _LEAST_FREE = 2
 # A blurred rim belongs to an animal.
-_RIM = np.ones((7, 7), np.uint8)
+_RIM_PX = 3
 _INPAINT_RADIUS_PX = 5
 
 
@@ -58,25 +58,52 @@ def silhouette(
     frame_HW = cv2.cvtColor(frame_HWC, cv2.COLOR_RGB2GRAY)
     background_HW = cv2.cvtColor(background_HWC, cv2.COLOR_RGB2GRAY)
     part_HW = blob.in_image(frame_HW.shape)
-    reach = max(3, round(_RING_REACH * math.sqrt(blob.area_px)))
-    ring = (cv2.dilate(part_HW, _disk(reach + 2)) > 0) & (cv2.dilate(part_HW, _disk(2)) == 0)
+    distance_HW = cv2.distanceTransform(cv2.bitwise_not(part_HW), cv2.DIST_L2, 3)
+    ring = (distance_HW > _RIM_PX) & (
+        distance_HW < _RIM_PX + max(2.0, _RING_REACH * math.sqrt(blob.area_px))
+    )
     if not ring.any():
         return None
     floor = float(np.median(frame_HW[ring]))
     away_HW = frame_HW.astype(np.float32) - floor
-    seeds = (part_HW > 0) & (np.abs(away_HW) > np.abs(background_HW.astype(np.float32) - floor))
+    was_away_HW = background_HW.astype(np.float32) - floor
+    seeds = (part_HW > 0) & (np.abs(away_HW) > np.abs(was_away_HW))
     if np.count_nonzero(seeds) < max(_LEAST_SEEDS, 0.1 * blob.area_px):
         return None
-    step = float(np.median(away_HW[seeds]))
-    like_HW = as_mask(away_HW * math.copysign(1.0, step) > 0.5 * abs(step))
+    half = 0.5 * float(np.median(away_HW[seeds]))
+    sign = math.copysign(1.0, half)
+    # A tail that touches a wall of the animal's brightness must not lead into it.
+    walls_HW = _walls(as_mask(was_away_HW * sign > abs(half)), max_area_px=max_area_px)
+    like_HW = cv2.subtract(as_mask(away_HW * sign > abs(half)), walls_HW)
     _, labels_HW, stats, _ = cv2.connectedComponentsWithStats(like_HW, connectivity=8)
     held = np.bincount(labels_HW[seeds], minlength=len(stats))
     held[0] = 0
     label = int(np.argmax(held))
-    grown_HW = as_mask(labels_HW == label)
-    if not held[label] or stats[label, cv2.CC_STAT_AREA] > max_area_px or _at_border(grown_HW):
+    if (
+        not held[label]
+        or stats[label, cv2.CC_STAT_AREA] > max_area_px
+        or _border_share(labels_HW, label) > _BORDER
+    ):
         return as_mask(seeds)
-    return np.asarray(cv2.bitwise_or(grown_HW, as_mask(seeds)))
+    return np.asarray(cv2.bitwise_or(as_mask(labels_HW == label), as_mask(seeds)))
+
+
+def _walls(like_HW: Mask, *, max_area_px: float) -> Mask:
+    """Regions that are too large for an animal, or run along the edge of the picture."""
+    _, labels_HW, stats, _ = cv2.connectedComponentsWithStats(like_HW, connectivity=8)
+    large = stats[:, cv2.CC_STAT_AREA] > max_area_px
+    for label in np.unique(_border(labels_HW)):
+        large[label] |= _border_share(labels_HW, label) > _BORDER
+    large[0] = False
+    return np.asarray(cv2.dilate(as_mask(large[labels_HW]), np.ones((3, 3), np.uint8)))
+
+
+def _border(image_HW: Image) -> Image:
+    return np.concatenate([image_HW[0], image_HW[-1], image_HW[:, 0], image_HW[:, -1]])
+
+
+def _border_share(labels_HW: Image, label: int) -> float:
+    return float(np.mean(_border(labels_HW) == label))
 
 
 def empty_arena(
@@ -99,15 +126,16 @@ def empty_arena(
     """
     covered_NHW = np.zeros(samples_NHWC.shape[:3], dtype=bool)
     bare_NHW = np.zeros_like(covered_NHW)
+    rim = np.ones((2 * _RIM_PX + 1,) * 2, np.uint8)
     for covered_HW, bare_HW, frame_HWC in zip(covered_NHW, bare_NHW, samples_NHWC, strict=True):
         for masks, flags_HW in zip(told_apart(frame_HWC), (covered_HW, bare_HW), strict=True):
             for mask_HW in masks:
-                flags_HW |= cv2.dilate(mask_HW, _RIM) > 0
+                flags_HW |= cv2.dilate(mask_HW, rim) > 0
     arena_HWC = _without_hidden(samples_NHWC, covered_NHW, median_HWC=median_HWC, same=same)
     times_HW = bare_NHW.sum(axis=0)
     ghosts = np.nonzero((times_HW >= _LEAST_FREE) & (times_HW > covered_NHW.sum(axis=0)))
     if len(ghosts[0]):
-        arena_HWC[ghosts] = _median_where(samples_NHWC[:, *ghosts], bare_NHW[:, *ghosts])
+        arena_HWC[ghosts] = _median_where(_pick(samples_NHWC, ghosts), _pick(bare_NHW, ghosts))
     return arena_HWC
 
 
@@ -120,7 +148,7 @@ def _without_hidden(
     often = np.nonzero(covered_NHW.sum(axis=0) > _RARELY * seen)
     if not len(often[0]):
         return arena_HWC
-    samples_NPC, covered_NP = samples_NHWC[:, *often], covered_NHW[:, *often]
+    samples_NPC, covered_NP = _pick(samples_NHWC, often), _pick(covered_NHW, often)
     free_PC = _median_where(samples_NPC, ~covered_NP)
     arena_HWC[often] = free_PC
     # An animal that moves too little to be seen in a frame is in the frames that count as free.
@@ -134,6 +162,12 @@ def _without_hidden(
     return np.asarray(cv2.inpaint(arena_HWC, hidden_HW, _INPAINT_RADIUS_PX, cv2.INPAINT_TELEA))
 
 
+def _pick(values_NHW: Image, places: tuple[NDArray[np.intp], ...]) -> Image:
+    """The same pixels (rows, columns) of all frames."""
+    rows, columns = places
+    return values_NHW[:, rows, columns]
+
+
 def _median_where(values_NPC: Image, chosen_NP: NDArray[np.bool_]) -> NDArray[np.int16]:
     """(Lower) median over the chosen values of each pixel (P, C); 0 where none is."""
     # 256 sorts behind every grey level.
@@ -142,12 +176,3 @@ def _median_where(values_NPC: Image, chosen_NP: NDArray[np.bool_]) -> NDArray[np
     middle_P = np.maximum(np.count_nonzero(chosen_NP, axis=0) - 1, 0) // 2
     middle_PC = sorted_NPC[middle_P, np.arange(chosen_NP.shape[1])]
     return np.where(middle_PC > 255, np.int16(0), middle_PC)
-
-
-def _disk(radius: int) -> Mask:
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2))
-
-
-def _at_border(mask_HW: Mask) -> bool:
-    edge = np.concatenate([mask_HW[0], mask_HW[-1], mask_HW[:, 0], mask_HW[:, -1]])
-    return bool(np.mean(edge > 0) > _BORDER)

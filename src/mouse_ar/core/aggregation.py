@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mouse_ar.core.types import ActionScores, Window
 
-__all__ = ["ScoreAccumulator", "aggregate", "center_weights"]
+__all__ = ["ScoreAccumulator", "center_weights"]
 
 FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]
@@ -123,17 +123,3 @@ class ScoreAccumulator:
         return ActionScores(
             scores_TK=scores_TK.astype(np.float32), classes=self._classes, fps=self._fps
         )
-
-
-def aggregate(
-    windows: Sequence[Window],
-    window_scores_NK: FloatArray,
-    *,
-    num_frames: int,
-    classes: Sequence[str],
-    fps: float,
-) -> ActionScores:
-    """Per-frame scores of a whole video at once; see :class:`ScoreAccumulator`."""
-    accumulator = ScoreAccumulator(num_frames, classes=classes, fps=fps)
-    accumulator.add(windows, window_scores_NK)
-    return accumulator.result()

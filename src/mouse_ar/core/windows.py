@@ -21,7 +21,6 @@ __all__ = [
     "mirror_frames",
     "plan_windows",
     "window_at",
-    "window_targets",
 ]
 
 BoolArray = NDArray[np.bool_]
@@ -124,19 +123,16 @@ def action_masks(ethogram: Ethogram, *, actions: ActionSet) -> BoolArray:
     return np.stack([ethogram.mask(name) for name in actions.names], axis=1)
 
 
-def _central_masks(window: Window, masks_TK: BoolArray) -> BoolArray:
-    if masks_TK.ndim != 2:
-        raise ValueError(f"masks must have shape (frames, actions), got {masks_TK.shape}.")
-    half = central_half(window.interval)
-    frames = mirror_frames(np.arange(half.start, half.stop), num_frames=len(masks_TK))
-    return masks_TK[frames].astype(bool, copy=False)
+def class_targets(window: Window, masks_TK: BoolArray) -> FloatArray:
+    """The soft label of a window: float32 (1 + K,), background first, sums to 1.
 
+    The background gets the share of the central half in which no action goes on. The actions
+    divide the rest in proportion to the frames that each covers: that is simply their share of
+    the central half, unless they overlap each other. With a twitch over a quarter of an otherwise
+    full grooming window it is 0.8 grooming and 0.2 twitch.
 
-def window_targets(window: Window, masks_TK: BoolArray) -> FloatArray:
-    """Share of a window's central half that each action covers: float32 (K,), each 0..1.
-
-    All frames of the central half count, not only the sampled ones; where it leaves the video
-    the frames are mirrored as the pixels are. Actions that overlap each other each count in full.
+    All frames of the central half count, not only the sampled ones; where it leaves the video the
+    frames are mirrored as the pixels are.
 
     Args:
         window: the window, in frames of the video (or clip) that the masks describe.
@@ -145,22 +141,11 @@ def window_targets(window: Window, masks_TK: BoolArray) -> FloatArray:
     Raises:
         ValueError: when the masks have the wrong shape or no frames.
     """
-    shares_K: FloatArray = np.mean(_central_masks(window, masks_TK), axis=0, dtype=np.float32)
-    return shares_K
-
-
-def class_targets(window: Window, masks_TK: BoolArray) -> FloatArray:
-    """The soft label of a window: float32 (1 + K,), background first, sums to 1.
-
-    The background gets the share of the central half in which no action goes on. The actions
-    share the rest in proportion to :func:`window_targets`; as long as no two actions overlap
-    that *is* :func:`window_targets` and the background is 1 minus their sum. With a twitch over a
-    quarter of an otherwise full grooming window it is 0.8 grooming and 0.2 twitch.
-
-    Raises:
-        ValueError: when the masks have the wrong shape or no frames.
-    """
-    central_FK = _central_masks(window, masks_TK)
+    if masks_TK.ndim != 2:
+        raise ValueError(f"masks must have shape (frames, actions), got {masks_TK.shape}.")
+    half = central_half(window.interval)
+    frames_F = mirror_frames(np.arange(half.start, half.stop), num_frames=len(masks_TK))
+    central_FK = masks_TK[frames_F].astype(bool, copy=False)
     shares_K = central_FK.mean(axis=0)
     total = float(shares_K.sum())
     busy = float(central_FK.any(axis=1).mean())

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mouse_ar.detection.segmentation import Blob, difference, find_blobs, match_light
+from mouse_ar.detection.silhouettes import empty_arena, silhouette
 from mouse_ar.detection.still_animal import still_background
 
 __all__ = ["BackgroundModel", "FitConfig", "fit_background"]
@@ -25,7 +26,7 @@ Image = NDArray[Any]  # uint8; OpenCV's stubs know no element type
 Mask = NDArray[Any]
 
 _MAD_TO_SIGMA = 1.4826
-_GHOST_ROUNDS = 3
+_ROUNDS = 3
 # Outline in the background this much stronger than in the frame: a ghost; the inverse: an object.
 _GHOST_RATIO = 1.25
 _ROWS_AT_ONCE = 64
@@ -122,14 +123,15 @@ def fit_background(
         )
     median_HWC = _median(samples_NHWC)
     model = _with_noise(samples_NHWC, median_HWC, config=config)
-    for _ in range(_GHOST_ROUNDS):
-        repaired_HWC = _without_ghosts(samples_NHWC, model, config=config)
-        if repaired_HWC is None:
+    clip = span_seconds < _CLIP_SECONDS
+    # In a clip there are no frames without the animal to learn from.
+    for _ in range(0 if clip else _ROUNDS):
+        emptied_HWC = _emptied(samples_NHWC, model, config=config)
+        if np.array_equal(emptied_HWC, model.image_HWC):
             break
-        model = _with_noise(samples_NHWC, repaired_HWC, config=config)
+        model = _with_noise(samples_NHWC, emptied_HWC, config=config)
     bodies, frames_with_blobs = _bodies_seen(samples_NHWC, model, config=config)
     clear = len(bodies) >= _LEAST_SEEN and len(bodies) > 0.5 * frames_with_blobs
-    clip = span_seconds < _CLIP_SECONDS
     if clear and not clip:
         return model
     still = still_background(
@@ -209,9 +211,7 @@ def _with_noise(samples_NHWC: Image, image_HWC: Image, *, config: FitConfig) -> 
 
 def _widened(blob: Blob, *, shape: tuple[int, ...]) -> Mask:
     """A blob in the whole image, with the blurred rim that belongs to it."""
-    mask_HW: Mask = np.zeros(shape, dtype=np.uint8)
-    mask_HW[blob.window] = blob.mask_HW
-    return np.asarray(cv2.dilate(mask_HW, np.ones((7, 7), np.uint8)))
+    return np.asarray(cv2.dilate(blob.in_image(shape), np.ones((7, 7), np.uint8)))
 
 
 def _as_image(values_HW: NDArray[np.floating]) -> Image:
@@ -235,28 +235,26 @@ def _outline_ratio(blob: Blob, *, frame_HW: Image, background_HW: Image) -> floa
     )
 
 
-def _without_ghosts(
-    samples_NHWC: Image, model: BackgroundModel, *, config: FitConfig
-) -> Image | None:
-    """The background with a resting animal taken out of it, or None when there is none in it."""
+def _emptied(samples_NHWC: Image, model: BackgroundModel, *, config: FitConfig) -> Image:
+    """The background without the animals that the model shows in the frames."""
+    _, largest_px = config.area_range_px(model.threshold_HW.size)
     background_HW = _outline(model.image_HWC)
-    ghosts_NHW = np.zeros(samples_NHWC.shape[:3], dtype=bool)
-    votes_HW = np.zeros(background_HW.shape, dtype=np.int32)
-    for ghost_HW, frame_HWC in zip(ghosts_NHW, samples_NHWC, strict=True):
+
+    def told_apart(frame_HWC: Image) -> tuple[list[Mask], list[Mask]]:
+        lit_HWC = match_light(model.image_HWC, frame_HWC=frame_HWC)
         frame_HW = _outline(frame_HWC)
+        animals, ghosts = [], []
         for blob in model.blobs(frame_HWC, config=config, max_blobs=4):
             ratio = _outline_ratio(blob, frame_HW=frame_HW, background_HW=background_HW)
-            inside_HW = _widened(blob, shape=ghost_HW.shape) > 0
             if ratio > _GHOST_RATIO:
-                ghost_HW |= inside_HW
-                votes_HW += inside_HW
-            elif ratio < 1 / _GHOST_RATIO:
-                votes_HW -= inside_HW
-    rows, columns = np.nonzero((votes_HW > 0) & (ghosts_NHW.sum(axis=0) >= 2))
-    if len(rows) < config.min_area * background_HW.size:
-        return None
-    values_NPC = samples_NHWC[:, rows, columns].astype(np.float32)
-    values_NPC[~ghosts_NHW[:, rows, columns]] = np.nan
-    repaired_HWC = model.image_HWC.copy()
-    repaired_HWC[rows, columns] = np.nanmedian(values_NPC, axis=0).astype(np.uint8)
-    return repaired_HWC
+                ghosts.append(blob.in_image(frame_HW.shape))
+            mask_HW = silhouette(
+                blob, frame_HWC=frame_HWC, background_HWC=lit_HWC, max_area_px=largest_px
+            )
+            if mask_HW is not None:
+                animals.append(mask_HW)
+        return animals, ghosts
+
+    return empty_arena(
+        samples_NHWC, median_HWC=model.image_HWC, told_apart=told_apart, same=config.min_contrast
+    )

@@ -56,6 +56,12 @@ class Blob:
         height, width = self.mask_HW.shape
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
+    def in_image(self, shape: tuple[int, ...]) -> Mask:
+        """The region in the whole image (H, W), 0 or 255."""
+        mask_HW: Mask = np.zeros(shape, dtype=np.uint8)
+        mask_HW[self.window] = self.mask_HW
+        return mask_HW
+
 
 def as_mask(flags_HW: NDArray[np.bool_]) -> Mask:
     """Booleans as OpenCV wants them: uint8, 0 or 255."""

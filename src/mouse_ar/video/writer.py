@@ -20,7 +20,7 @@ from mouse_ar.video._mp4 import VideoWriter
 from mouse_ar.video._targets import require_distinct
 from mouse_ar.video.probe import VideoMeta, probe
 
-__all__ = ["CutClip", "VideoWriter", "cut_clip", "cut_clips"]
+__all__ = ["CutClip", "VideoWriter", "cut_clips"]
 
 Progress = Callable[[int, int], None]
 
@@ -46,19 +46,6 @@ class CutClip:
     height: int
     scale_x: float
     scale_y: float
-
-
-def cut_clip(
-    source: Path | str,
-    target: Path | str,
-    interval: Interval,
-    *,
-    short_side: int | None = None,
-    crf: int = 16,
-    meta: VideoMeta | None = None,
-) -> CutClip:
-    """Cut one clip; see :func:`cut_clips`."""
-    return cut_clips(source, [(target, interval)], short_side=short_side, crf=crf, meta=meta)[0]
 
 
 def cut_clips(

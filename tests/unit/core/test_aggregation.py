@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from whole_video import aggregate
 
-from mouse_ar.core.aggregation import ScoreAccumulator, aggregate, center_weights
+from mouse_ar.core.aggregation import ScoreAccumulator, center_weights
 from mouse_ar.core.types import ClipSpec, Interval, Window
-from mouse_ar.core.windows import plan_windows, window_targets
+from mouse_ar.core.windows import class_targets, plan_windows
 
 CLASSES = ("idle", "act")
 
@@ -20,14 +21,8 @@ def window(start: int, length: int = 8) -> Window:
 
 def perfect_scores(mask_T: np.ndarray, *, spec: ClipSpec, stride: int) -> np.ndarray:
     windows = plan_windows(len(mask_T), spec=spec, stride_frames=stride)
-    share = np.stack([window_targets(w, mask_T[:, None]) for w in windows])
-    scores = aggregate(
-        windows,
-        np.concatenate([1 - share, share], axis=1),
-        num_frames=len(mask_T),
-        classes=CLASSES,
-        fps=25,
-    )
+    targets_NK = np.stack([class_targets(w, mask_T[:, None]) for w in windows])
+    scores = aggregate(windows, targets_NK, num_frames=len(mask_T), classes=CLASSES)
     return scores.of("act")
 
 
@@ -46,7 +41,7 @@ def test_weights_lie_in_the_central_half() -> None:
 
 
 def test_one_window_gives_its_score_to_each_of_its_frames() -> None:
-    scores = aggregate([window(-2)], np.array([[0.3, 0.7]]), num_frames=6, classes=CLASSES, fps=25)
+    scores = aggregate([window(-2)], np.array([[0.3, 0.7]]), num_frames=6, classes=CLASSES)
     np.testing.assert_allclose(scores.of("act"), 0.7, rtol=1e-6)
     assert scores.scores_TK.dtype == np.float32
 
@@ -64,7 +59,7 @@ def test_matches_a_plain_loop_over_windows_and_frames() -> None:
             if 0 <= frame < frames:
                 sums[frame] += weight * score
                 weights[frame] += weight
-    got = aggregate(windows, given_NK, num_frames=frames, classes=CLASSES, fps=25)
+    got = aggregate(windows, given_NK, num_frames=frames, classes=CLASSES)
     np.testing.assert_allclose(got.scores_TK, sums / weights[:, None], rtol=1e-5)
 
 
@@ -72,7 +67,7 @@ def test_quarter_window_stride_is_linear_interpolation_between_centres() -> None
     windows = [window(s, 32) for s in range(-16, 64, 8)]
     score_N = np.random.default_rng(1).random(len(windows))
     got = aggregate(
-        windows, np.stack([1 - score_N, score_N], 1), num_frames=64, classes=CLASSES, fps=25
+        windows, np.stack([1 - score_N, score_N], 1), num_frames=64, classes=CLASSES
     ).of("act")
     centers = [w.interval.center for w in windows]
     expected = np.interp(np.arange(64) + 0.5, centers, score_N)
@@ -114,7 +109,7 @@ def test_every_frame_gets_a_score_within_the_windows_range(
 def test_streaming_in_any_order_gives_the_same() -> None:
     windows = plan_windows(500, spec=ClipSpec(), stride_frames=8)
     scores_NK = np.random.default_rng(2).dirichlet(np.ones(2), len(windows)).astype(np.float32)
-    at_once = aggregate(windows, scores_NK, num_frames=500, classes=CLASSES, fps=25)
+    at_once = aggregate(windows, scores_NK, num_frames=500, classes=CLASSES)
     accumulator = ScoreAccumulator(500, classes=CLASSES, fps=25)
     accumulator.add([], np.zeros((0, 2), dtype=np.float32))
     order = np.random.default_rng(3).permutation(len(windows))
@@ -128,13 +123,13 @@ def test_a_hundred_thousand_windows_take_seconds() -> None:
     windows = [window(s, 32) for s in range(-16, 800_000, 8)]
     scores_NK = np.zeros((len(windows), 3), dtype=np.float32)
     begin = time.perf_counter()
-    aggregate(windows, scores_NK, num_frames=800_000, classes=("a", "b", "c"), fps=25)
+    aggregate(windows, scores_NK, num_frames=800_000, classes=("a", "b", "c"))
     assert time.perf_counter() - begin < 10
 
 
 def test_uncovered_frames_are_an_error() -> None:
     with pytest.raises(ValueError, match=r"4 of 12 frames .* the first is frame 8"):
-        aggregate([window(0)], np.ones((1, 2)), num_frames=12, classes=CLASSES, fps=25)
+        aggregate([window(0)], np.ones((1, 2)), num_frames=12, classes=CLASSES)
     with pytest.raises(ValueError, match="12 of 12 frames"):
         ScoreAccumulator(12, classes=CLASSES, fps=25).result()
 

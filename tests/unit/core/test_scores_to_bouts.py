@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from whole_video import aggregate
 
 from mouse_ar.core.actions import Action, ActionKind, ActionSet
-from mouse_ar.core.aggregation import aggregate
 from mouse_ar.core.decoding import DecodingParams, decode
 from mouse_ar.core.metrics import Evaluation, VideoPair, evaluate
 from mouse_ar.core.types import ActionScores, Bout, ClipSpec, Ethogram, Interval

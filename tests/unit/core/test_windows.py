@@ -14,7 +14,6 @@ from mouse_ar.core.windows import (
     mirror_frames,
     plan_windows,
     window_at,
-    window_targets,
 )
 
 specs = st.builds(ClipSpec, num_frames=st.integers(1, 20), sampling_rate=st.integers(1, 5))
@@ -129,20 +128,22 @@ def test_action_masks_follow_the_action_set() -> None:
 def test_target_is_the_overlap_with_the_central_half() -> None:
     spec = ClipSpec(num_frames=16, sampling_rate=2)  # window of 32, central half 8..24
     window = window_at(100, num_frames=500, spec=spec)
-    np.testing.assert_allclose(window_targets(window, masks(500, groom=(100, 108))), [0, 0])
-    np.testing.assert_allclose(window_targets(window, masks(500, groom=(108, 124))), [1, 0])
-    np.testing.assert_allclose(window_targets(window, masks(500, groom=(90, 116))), [0.5, 0])
+    np.testing.assert_allclose(class_targets(window, masks(500, groom=(100, 108)))[1:], [0, 0])
+    np.testing.assert_allclose(class_targets(window, masks(500, groom=(108, 124)))[1:], [1, 0])
+    np.testing.assert_allclose(class_targets(window, masks(500, groom=(90, 116)))[1:], [0.5, 0])
     # 3 frames, of which the window samples only one or two: all of them count
-    np.testing.assert_allclose(window_targets(window, masks(500, twitch=(113, 116))), [0, 3 / 16])
+    np.testing.assert_allclose(
+        class_targets(window, masks(500, twitch=(113, 116)))[1:], [0, 3 / 16]
+    )
 
 
 def test_target_counts_mirrored_frames() -> None:
     spec = ClipSpec(num_frames=16, sampling_rate=1)
     window = window_at(-8, num_frames=100, spec=spec)  # central half [-4, 4) -> 4 3 2 1 0 1 2 3
-    np.testing.assert_allclose(window_targets(window, masks(100, twitch=(0, 2))), [0, 3 / 8])
-    np.testing.assert_allclose(window_targets(window, masks(100, groom=(0, 5))), [1, 0])
+    np.testing.assert_allclose(class_targets(window, masks(100, twitch=(0, 2)))[1:], [0, 3 / 8])
+    np.testing.assert_allclose(class_targets(window, masks(100, groom=(0, 5)))[1:], [1, 0])
     tail = window_at(92, num_frames=100, spec=spec)  # 96 97 98 99 98 97 96 95
-    np.testing.assert_allclose(window_targets(tail, masks(100, groom=(98, 100))), [3 / 8, 0])
+    np.testing.assert_allclose(class_targets(tail, masks(100, groom=(98, 100)))[1:], [3 / 8, 0])
 
 
 def test_class_target_of_plain_and_overlapping_actions() -> None:
@@ -165,9 +166,11 @@ def test_class_target_is_a_distribution(
 ) -> None:
     masks_TK = masks(150, groom=(groom[0], sum(groom)), twitch=(twitch[0], sum(twitch)))
     window = window_at(start, num_frames=150, spec=spec)
-    shares_K = window_targets(window, masks_TK)
+    half = central_half(window.interval)
+    frames = mirror_frames(np.arange(half.start, half.stop), num_frames=150)
+    shares_K = masks_TK[frames].mean(axis=0)
     target = class_targets(window, masks_TK)
-    assert shares_K.dtype == target.dtype == np.float32
+    assert target.dtype == np.float32
     assert target.sum() == pytest.approx(1, abs=1e-6)
     assert (target >= 0).all()
     assert (target[1:] <= shares_K + 1e-6).all()
@@ -178,4 +181,4 @@ def test_class_target_is_a_distribution(
 def test_masks_of_a_wrong_shape_are_refused() -> None:
     window = window_at(0, num_frames=10, spec=ClipSpec())
     with pytest.raises(ValueError, match=r"shape \(frames, actions\)"):
-        window_targets(window, np.zeros(10, dtype=bool))
+        class_targets(window, np.zeros(10, dtype=bool))

@@ -11,7 +11,7 @@ from numbered_video import number_of, numbered_frame
 from mouse_ar.core.types import Interval
 from mouse_ar.video.probe import VideoError, probe
 from mouse_ar.video.reader import iter_frames, open_video
-from mouse_ar.video.writer import VideoWriter, cut_clip, cut_clips
+from mouse_ar.video.writer import CutClip, VideoWriter, cut_clips
 
 
 def write(path, *, num_frames=30, size=(160, 120), times=None, **options):
@@ -158,11 +158,15 @@ SOURCES = {
 }
 
 
+def cut_one(source: Path, target: Path | str, interval: Interval, **options: int) -> CutClip:
+    return cut_clips(source, [(target, interval)], **options)[0]
+
+
 @pytest.mark.parametrize("name", SOURCES)
 @pytest.mark.parametrize("interval", [Interval(0, 1), Interval(17, 45), Interval(59, 60)])
 def test_cut_has_exactly_the_frames_and_their_times(make_video, tmp_path, name, interval):
     source = make_video(name, num_frames=60, **SOURCES[name])
-    clip = cut_clip(source, tmp_path / "clip.mp4", interval)
+    clip = cut_one(source, tmp_path / "clip.mp4", interval)
     numbers = [number_of(frame) for _, frame in iter_frames(clip.path)]
     assert numbers == list(range(interval.start, interval.stop))
     times = probe(source).timestamps_seconds[interval.start : interval.stop]
@@ -191,7 +195,7 @@ def test_overlapping_cuts_come_from_one_pass(make_video, tmp_path):
 
 def test_cutting_alone_or_with_others_gives_the_same_bytes(make_video, tmp_path):
     source = make_video("x.mp4", num_frames=60)
-    cut_clip(source, tmp_path / "alone.mp4", Interval(20, 40))
+    cut_one(source, tmp_path / "alone.mp4", Interval(20, 40))
     cuts = [(tmp_path / "other.mp4", Interval(0, 33)), (tmp_path / "same.mp4", Interval(20, 40))]
     cut_clips(source, cuts)
     assert (tmp_path / "alone.mp4").read_bytes() == (tmp_path / "same.mp4").read_bytes()
@@ -203,7 +207,7 @@ def test_no_cuts_is_nothing(make_video):
 
 def test_short_side_is_limited_and_the_scale_told(make_video, tmp_path):
     source = make_video("x.mp4", size=(322, 242))
-    clip = cut_clip(source, tmp_path / "clip.mp4", Interval(3, 9), short_side=100)
+    clip = cut_one(source, tmp_path / "clip.mp4", Interval(3, 9), short_side=100)
     assert (clip.width, clip.height) == (134, 100)
     assert (clip.scale_x, clip.scale_y) == (134 / 322, 100 / 242)
     meta = probe(clip.path)
@@ -214,13 +218,13 @@ def test_short_side_is_limited_and_the_scale_told(make_video, tmp_path):
 
 
 def test_short_side_never_enlarges(make_video, tmp_path):
-    clip = cut_clip(make_video("x.mp4"), tmp_path / "clip.mp4", Interval(0, 5), short_side=480)
+    clip = cut_one(make_video("x.mp4"), tmp_path / "clip.mp4", Interval(0, 5), short_side=480)
     assert (clip.width, clip.height, clip.scale_x) == (160, 120, 1)
 
 
 def test_odd_source_keeps_its_coordinates(make_video, tmp_path):
     source = make_video("x.mp4", size=(161, 121), pix_fmt="yuv444p")
-    clip = cut_clip(source, tmp_path / "clip.mp4", Interval(0, 5))
+    clip = cut_one(source, tmp_path / "clip.mp4", Interval(0, 5))
     assert (clip.width, clip.height) == (162, 122)
     assert (clip.scale_x, clip.scale_y) == (1, 1)
     original, copied = next(iter_frames(source))[1], next(iter_frames(clip.path))[1]
@@ -229,7 +233,7 @@ def test_odd_source_keeps_its_coordinates(make_video, tmp_path):
 
 def test_turned_source_is_stored_upright(make_video, tmp_path):
     source = make_video("x.mp4", rotation=90)
-    clip = cut_clip(source, tmp_path / "clip.mp4", Interval(0, 5))
+    clip = cut_one(source, tmp_path / "clip.mp4", Interval(0, 5))
     meta = probe(clip.path)
     assert (meta.width, meta.height, meta.rotation) == (120, 160, 0)
     original, copied = next(iter_frames(source))[1], next(iter_frames(clip.path))[1]
@@ -249,7 +253,7 @@ def test_targets_must_differ(make_video, tmp_path):
     with pytest.raises(ValueError, match=r"a\.mp4.*more than once"):
         cut_clips(source, cuts)
     with pytest.raises(ValueError, match="must differ from each other and from the source"):
-        cut_clip(source, source, Interval(0, 5))
+        cut_one(source, source, Interval(0, 5))
 
 
 def test_source_is_not_overwritten_however_it_is_spelled(make_video, tmp_path, monkeypatch):
@@ -260,7 +264,7 @@ def test_source_is_not_overwritten_however_it_is_spelled(make_video, tmp_path, m
     monkeypatch.chdir(tmp_path)
     for target in ("x.mp4", "sub/../x.mp4", "link.mp4"):
         with pytest.raises(ValueError, match="must differ from each other and from the source"):
-            cut_clip(source, target, Interval(0, 5))
+            cut_one(source, target, Interval(0, 5))
     cuts = [("a.mp4", Interval(0, 5)), (tmp_path / "a.mp4", Interval(5, 9))]
     with pytest.raises(ValueError, match=r"a\.mp4.*more than once"):
         cut_clips(source, cuts)
@@ -304,9 +308,9 @@ def test_stopping_in_the_middle_leaves_only_complete_clips(make_video, tmp_path)
 
 def test_short_side_must_make_sense(make_video, tmp_path):
     with pytest.raises(ValueError, match="short_side must be at least 2"):
-        cut_clip(make_video("x.mp4"), tmp_path / "a.mp4", Interval(0, 5), short_side=0)
+        cut_one(make_video("x.mp4"), tmp_path / "a.mp4", Interval(0, 5), short_side=0)
 
 
 def test_missing_source_is_named(tmp_path):
     with pytest.raises(VideoError, match=r"gone\.mp4.*does not exist"):
-        cut_clip(tmp_path / "gone.mp4", tmp_path / "a.mp4", Interval(0, 5))
+        cut_one(tmp_path / "gone.mp4", tmp_path / "a.mp4", Interval(0, 5))

@@ -10,6 +10,7 @@ import pytest
 from colour_model import predictor
 
 import tiny
+from mouse_ar.core.splitting import Split
 from mouse_ar.data.training_data import open_training_data
 from mouse_ar.pipelines.config import PreprocessConfig
 from mouse_ar.pipelines.evaluate import evaluate_videos
@@ -29,7 +30,8 @@ ERRORS = [
 ]
 each_error = pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 TWO = {name: tiny.SEVEN[name] for name in ("a.mp4", "b.mp4")}
-CONFIG = PreprocessConfig(detect_every=10, test_videos=2)
+CONFIG = PreprocessConfig(detect_every=10, test_videos=0)
+ALL_TEST = {f"{DATASET}/{name}": Split.TEST for name in TWO}
 
 
 class FailsOnB(tiny.BoxDetector):
@@ -47,10 +49,26 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.write_project(tmp_path_factory.mktemp("failures") / "input", TWO).path
 
 
+def make_test_data(source: Path, target: Path) -> None:
+    preprocess(
+        source,
+        target,
+        actions=ACTIONS,
+        config=CONFIG,
+        detector=tiny.BoxDetector(),
+        splits=ALL_TEST,
+    )
+
+
 @each_error
 def test_preprocess_goes_on(source: Path, tmp_path: Path, error: Exception) -> None:
     report = preprocess(
-        source, tmp_path / "data", actions=ACTIONS, config=CONFIG, detector=FailsOnB(error)
+        source,
+        tmp_path / "data",
+        actions=ACTIONS,
+        config=CONFIG,
+        detector=FailsOnB(error),
+        splits=ALL_TEST,
     )
     assert report.processed == [f"{DATASET}/a.mp4"]
     assert list(report.failures) == [f"{DATASET}/b.mp4"]
@@ -68,8 +86,7 @@ def test_infer_goes_on(source: Path, tmp_path: Path, error: Exception) -> None:
 def test_evaluate_goes_on(
     source: Path, tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    detector = tiny.BoxDetector()
-    preprocess(source, tmp_path / "data", actions=ACTIONS, config=CONFIG, detector=detector)
+    make_test_data(source, tmp_path / "data")
     first, second = open_training_data(tmp_path / "data", actions=ACTIONS).test
 
     def fails_on_second(path: Path) -> VideoMeta:
@@ -87,8 +104,7 @@ def test_evaluate_goes_on(
 
 
 def test_evaluation_of_nothing_but_failures_has_no_figures(source: Path, tmp_path: Path) -> None:
-    detector = tiny.BoxDetector()
-    preprocess(source, tmp_path / "data", actions=ACTIONS, config=CONFIG, detector=detector)
+    make_test_data(source, tmp_path / "data")
     records = open_training_data(tmp_path / "data", actions=ACTIONS).test
     for record in records:
         record.path.unlink()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import csv
 import re
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -20,8 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mouse_ar.core.types import Box, Track
+from mouse_ar.demo import DemoConfig
 from mouse_ar.detection.background import BackgroundSubtraction
 from mouse_ar.detection.tracking import track_video
+from mouse_ar.synthetic import SyntheticConfig, make_video, write_dataset
 from mouse_ar.video.reader import open_video
 
 VIDEOS = (
@@ -132,6 +135,23 @@ def write_overlays(path: Path, track: Track, truth: Mapping[int, Box], folder: P
     cv2.imwrite(str(folder / f"{path.stem}.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
 
 
+def synthetic(count: int, *, detect_every: int) -> list[tuple[float, str]]:
+    """Mean IoU of the track in each of the demo's videos (``demo.py``), worst first."""
+    results = []
+    with tempfile.TemporaryDirectory() as folder:
+        config = SyntheticConfig(**{**DemoConfig().synthetic, "seed": 501, "num_videos": count})
+        project = write_dataset(config, Path(folder) / "input")
+        for index, video in enumerate(project.videos()):
+            track, _ = tracked(video.video_path, detect_every=detect_every)
+            truth = make_video(config, index).track
+            ious = [
+                box.iou(true) if (box := track.box(t)) and (true := truth.box(t)) else 0.0
+                for t in range(truth.num_frames)
+            ]
+            results.append((float(np.mean(ious)), video.name))
+    return sorted(results)
+
+
 def rows(options: argparse.Namespace) -> Iterable[str]:
     """Lines of the table, as they come."""
     for name in (v for v in VIDEOS if re.search(options.only, v)):
@@ -166,6 +186,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the real videos")
     parser.add_argument("--only", default="", help="regular expression: which videos")
     parser.add_argument("--detect-every", type=int, default=1)
+    parser.add_argument("--synthetic", type=int, default=0, help="so many synthetic videos too")
     parser.add_argument("--overlays", type=Path, help="folder for pictures to look at")
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -173,6 +194,11 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for line in rows(options):
         print(line, flush=True)
+    if options.synthetic:
+        results = synthetic(options.synthetic, detect_every=options.detect_every)
+        mean = np.mean([iou for iou, _ in results])
+        worst = ", ".join(f"{iou:.3f} {name}" for iou, name in results[:3])
+        print(f"\n{len(results)} synthetic videos: mean IoU {mean:.3f}; worst: {worst}")
 
 
 if __name__ == "__main__":

@@ -49,9 +49,13 @@ _STATE_LENGTHS: Grid = {
     "min_bout_seconds": (0.0, 0.25, 0.5, 1.0, 2.0),
     "noise_sigmas": (0.0, 6.0),
 }
+# Peaks of brief events are low: a coarse grid had nothing between too many and too few of them.
 _POINT_PEAKS: Grid = {
-    "threshold": (0.05, 0.07, 0.1, 0.14, 0.2, 0.27, 0.35, 0.43, 0.5, 0.6, 0.7, 0.8, 0.9),
-    "prominence": (0.03, 0.05, 0.1, 0.2, 0.3, 0.4),
+    "threshold": (
+        *(0.05, 0.07, 0.1, 0.13, 0.16, 0.2, 0.23, 0.26, 0.3, 0.34, 0.38, 0.43),
+        *(0.5, 0.6, 0.7, 0.8, 0.9),
+    ),
+    "prominence": (0.03, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4),
     "noise_sigmas": (0.0, 6.0),
 }
 _POINT_DISTANCE: Grid = {"min_distance_seconds": (0.1, 0.25, 0.5, 1.0)}

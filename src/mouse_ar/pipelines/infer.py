@@ -12,7 +12,7 @@ from mouse_ar.core.manifest import slug
 from mouse_ar.core.types import ActionScores, Ethogram, Track
 from mouse_ar.data.annotations import REVIEWED_TAG, VideoAnnotation
 from mouse_ar.data.files import write_json
-from mouse_ar.data.local_project import LocalProject
+from mouse_ar.data.local_project import LocalProject, ProjectVideo
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.pipelines.inputs import InputVideo, find_videos
 from mouse_ar.pipelines.predictor import Predictor
@@ -34,7 +34,7 @@ class InferReport:
 
     Args:
         project: the annotated project.
-        results: per video, in order of keys.
+        results: per video of this run, in order of keys.
         resumed: keys whose scores were there from an earlier run.
         failures: cause by key.
         warnings: what the user should know.
@@ -63,7 +63,9 @@ def infer(
 
     Writes below ``output``: ``project/`` (Supervisely format, confidence as tag value),
     ``bouts.csv``, ``summary.csv``, ``scores/*.npz`` and, on request, ``overlays/*.mp4``. A second
-    run reuses the scores of videos that have not changed and decodes them again.
+    run reuses the scores of videos that have not changed and decodes them again. The tables hold
+    every video of the project, those of earlier runs too; what a person has reviewed is left as
+    it is and tabulated so.
 
     Args:
         source: project, folder or video; never changed.
@@ -113,7 +115,7 @@ def infer(
             except VIDEO_FAILURES as error:
                 report.failures[video.key] = str(error)
         run.store.hashes.save()
-        write_tables(output, report.results, actions=predictor.actions)
+        write_tables(output, run.all_results(report), actions=predictor.actions)
         write_json(
             output / "run.json",
             {
@@ -173,6 +175,7 @@ class _Run:
         if (warning := self._predictor.fps_warning(meta)) is not None:
             report.warnings.append(warning)
         sha256 = self.store.hashes.sha256(video.path)
+        reviewed = self._reviewed(video, sha256=sha256)
         track = self._tracker.track(
             meta,
             sha256=sha256,
@@ -183,15 +186,20 @@ class _Run:
             report.resumed.append(video.key)
         if not track.present_T.any():
             report.warnings.append(f"{video.key}: no mouse was found in any frame.")
-        ethogram = decode(scores, actions=self._predictor.actions, params=self._predictor.decoding)
-        if self._is_reviewed(video):
+        if reviewed is None:
+            ethogram = decode(
+                scores, actions=self._predictor.actions, params=self._predictor.decoding
+            )
+            self._write(video, meta, track, ethogram, sha256)
+        else:
+            ethogram = Ethogram(num_frames=meta.num_frames, fps=meta.fps, bouts=reviewed.bouts)
             report.warnings.append(
                 f"{video.key}: is marked {REVIEWED_TAG!r} in {self.project.path}, so its tags "
                 "there were left as they are."
             )
-        else:
-            self._write(video, meta, track, ethogram, sha256)
-        report.results.append(VideoResult(video.key, ethogram, meta.timestamps_seconds))
+        report.results.append(
+            VideoResult(video.key, ethogram, meta.timestamps_seconds, reviewed=reviewed is not None)
+        )
         if overlay:
             self._overlay(video, meta, track, ethogram, label)
 
@@ -219,10 +227,47 @@ class _Run:
         # What a resumed run would read: both runs decode the same numbers.
         return load_scores(path)[0], False
 
-    def _is_reviewed(self, video: InputVideo) -> bool:
-        """Whether a person has corrected what an earlier run predicted."""
+    def _reviewed(self, video: InputVideo, *, sha256: str) -> VideoAnnotation | None:
+        """What a person has made of an earlier run's prediction, if they have.
+
+        Raises:
+            ValueError: when it belongs to another video of the same name.
+        """
         target = self.project.video(video.dataset, video.name)
-        return target.ann_path.is_file() and self.project.read(target).has_video_tag(REVIEWED_TAG)
+        if not target.ann_path.is_file():
+            return None
+        annotation = self.project.read(target)
+        if not annotation.has_video_tag(REVIEWED_TAG):
+            return None
+        if annotation.provenance.get("source_sha256", sha256) != sha256:
+            raise ValueError(
+                f"{video.path} is not the video whose tags were reviewed in {self.project.path}: "
+                "it has the same name and other content. Rename it, or remove the tag "
+                f"{REVIEWED_TAG!r} there to have it annotated anew."
+            )
+        return annotation
+
+    def all_results(self, report: InferReport) -> list[VideoResult]:
+        """This run's results and those of earlier runs that are still in the project, by key."""
+        results = {result.key: result for result in report.results}
+        for video in self.project.videos():
+            if video.key in results:
+                continue
+            try:
+                results[video.key] = self._earlier(video)
+            except VIDEO_FAILURES as error:
+                report.warnings.append(f"{video.key}: is left out of the tables: {error}")
+        return [results[key] for key in sorted(results)]
+
+    def _earlier(self, video: ProjectVideo) -> VideoResult:
+        annotation = self.project.read(video)
+        meta = probe(video.video_path)
+        return VideoResult(
+            video.key,
+            Ethogram(num_frames=meta.num_frames, fps=meta.fps, bouts=annotation.bouts),
+            meta.timestamps_seconds,
+            reviewed=annotation.has_video_tag(REVIEWED_TAG),
+        )
 
     def _write(
         self, video: InputVideo, meta: VideoMeta, track: Track, ethogram: Ethogram, sha256: str

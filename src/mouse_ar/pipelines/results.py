@@ -31,22 +31,25 @@ BOUT_COLUMNS = (
     "end_seconds",
     "duration_seconds",
     "confidence",
+    "reviewed",
 )
 
 
 @dataclass(frozen=True, eq=False)
 class VideoResult:
-    """Predictions for one video.
+    """The bouts of one video.
 
     Args:
         key: ``dataset/name``.
-        ethogram: the predicted bouts.
+        ethogram: the bouts, predicted or as a reviewer left them.
         timestamps_seconds: float64 (T,), presentation times of the frames.
+        reviewed: whether a person has checked them.
     """
 
     key: str
     ethogram: Ethogram
     timestamps_seconds: NDArray[np.float64]
+    reviewed: bool = False
 
     @property
     def edges_seconds(self) -> NDArray[np.float64]:
@@ -107,17 +110,18 @@ def load_scores(path: Path) -> tuple[ActionScores, NDArray[np.float64], dict[str
 def write_tables(folder: Path, results: Iterable[VideoResult], *, actions: ActionSet) -> None:
     """Write ``bouts.csv`` (one row per bout) and ``summary.csv`` (one per video and action).
 
-    Frame numbers are inclusive, as in the labeler; seconds count from the first frame.
+    Frame numbers are inclusive, as in the labeler; seconds count from the first frame. The column
+    ``reviewed`` tells bouts that a person has checked from predictions.
     """
     results = list(results)
     bouts = [row for result in results for row in _bout_rows(result)]
     write_text(folder / "bouts.csv", _csv(BOUT_COLUMNS, bouts))
     summary = [
-        {"video": result.key, **asdict(row)}
+        {"video": result.key, **asdict(row), "reviewed": _yes_no(result.reviewed)}
         for result in results
         for row in summarise(result.ethogram, actions=actions, timestamps=result.timestamps_seconds)
     ]
-    columns = ["video", *(field.name for field in fields(ActionSummary))]
+    columns = ["video", *(field.name for field in fields(ActionSummary)), "reviewed"]
     write_text(folder / "summary.csv", _csv(columns, summary))
 
 
@@ -135,7 +139,12 @@ def _bout_rows(result: VideoResult) -> Iterable[dict[str, Any]]:
             "end_seconds": f"{end:.3f}",
             "duration_seconds": f"{end - start:.3f}",
             "confidence": f"{bout.confidence:.3f}",
+            "reviewed": _yes_no(result.reviewed),
         }
+
+
+def _yes_no(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 def _csv(columns: Iterable[str], rows: Iterable[dict[str, Any]]) -> str:

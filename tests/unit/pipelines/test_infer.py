@@ -173,6 +173,42 @@ def test_reviewed_video_keeps_what_the_reviewer_wrote(done: Path) -> None:
 
     assert video.ann_path.read_bytes() == before
     assert any("videos/b.mp4: is marked 'reviewed'" in text for text in report.warnings)
+    by_video = {row["video"]: row for row in rows(done / "out/bouts.csv")}
+    assert by_video["cage 1/a.mp4"]["reviewed"] == "no"
+    last = by_video["videos/b.mp4"]
+    assert (last["action"], last["start_frame"], last["end_frame"]) == (TWITCH, "70", "72")
+    assert last["reviewed"] == "yes"
+    summary = {(r["video"], r["action"]): r for r in rows(done / "out/summary.csv")}
+    assert summary["videos/b.mp4", TWITCH]["count"] == "1"
+    assert summary["videos/b.mp4", TWITCH]["reviewed"] == "yes"
+
+
+def test_another_video_under_a_reviewed_name_is_refused_and_nothing_is_lost(done: Path) -> None:
+    project = LocalProject.open(done / "out/project")
+    video = project.video("videos", "b.mp4")
+    project.add_tags(video, [ProjectTag("reviewed")])
+    before = (video.ann_path.read_bytes(), video.video_path.read_bytes())
+    (done / "videos/b.mp4").unlink()
+    tiny.write_video(done / "videos/b.mp4", [(GROOMING, 5, 70)])
+
+    report = run(done / "videos", done / "out")
+
+    assert "Rename it, or remove the tag 'reviewed'" in report.failures["videos/b.mp4"]
+    assert (video.ann_path.read_bytes(), video.video_path.read_bytes()) == before
+    assert {row["video"] for row in rows(done / "out/bouts.csv")} == {
+        "cage 1/a.mp4",
+        "videos/b.mp4",
+    }
+
+
+def test_tables_hold_the_videos_of_earlier_runs_too(done: Path) -> None:
+    before = [(done / "out" / name).read_text() for name in ("bouts.csv", "summary.csv")]
+    (done / "videos/b.mp4").unlink()
+
+    report = run(done / "videos", done / "out")
+
+    assert [result.key for result in report.results] == ["cage 1/a.mp4"]
+    assert [(done / "out" / name).read_text() for name in ("bouts.csv", "summary.csv")] == before
 
 
 def test_broken_videos_are_listed_and_the_rest_completes(tmp_path: Path) -> None:

@@ -75,8 +75,10 @@ def write_video(
     num_frames: int = NUM_FRAMES,
     fps: float = FPS,
     times: Sequence[float] | None = None,
+    seed: int | None = None,
 ) -> Path:
-    seed = int(hashlib.sha256(path.name.encode()).hexdigest()[:4], 16)
+    if seed is None:
+        seed = int(hashlib.sha256(path.name.encode()).hexdigest()[:4], 16)
     with VideoWriter(path, width=SIDE, height=SIDE, fps=fps, preset="ultrafast") as out:
         for index in range(num_frames):
             out.write(

@@ -120,6 +120,11 @@ class ActionSet:
             ],
         }
 
+    def without_colors(self) -> dict[str, Any]:
+        """What tells one set from another: :meth:`to_dict` without what is only for the eye."""
+        actions = [{k: v for k, v in a.items() if k != "color"} for a in self.to_dict()["actions"]]
+        return {"background": self.background, "actions": actions}
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ActionSet:
         """Inverse of :meth:`to_dict`.

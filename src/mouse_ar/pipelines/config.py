@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mouse_ar.core.settings import build_settings
+from mouse_ar.core.splitting import Split
 
 __all__ = ["PreprocessConfig"]
 
@@ -56,14 +57,16 @@ class PreprocessConfig:
         if not 1 <= self.crf <= 51:
             raise ValueError(f"crf must be within 1..51, got {self.crf}.")
 
-    def clip_settings(self) -> dict[str, Any]:
-        """The settings that shape a video's clips; a change makes them anew."""
+    def item_settings(self, split: Split) -> dict[str, Any]:
+        """The settings that shape what is made of a video; a change makes it anew.
+
+        Full-length videos (val and test) are copies with a track: nothing of the clips touches
+        them.
+        """
+        if split is not Split.TRAIN:
+            return {"detect_every": self.detect_every}
         split_only = ("test_videos", "val_share")
         return {name: value for name, value in asdict(self).items() if name not in split_only}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for YAML and provenance."""
-        return asdict(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PreprocessConfig:

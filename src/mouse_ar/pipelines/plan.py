@@ -52,7 +52,7 @@ def plan_entries(
     manifest: Manifest,
     actions: ActionSet,
     config: PreprocessConfig,
-    settings: str,
+    settings: Mapping[Split, str],
 ) -> list[VideoEntry]:
     """Entries of new or changed videos.
 
@@ -65,10 +65,15 @@ def plan_entries(
         manifest: what stays as it is.
         actions: classes.
         config: settings.
-        settings: fingerprint that the entries carry.
+        settings: fingerprint that the entries of each split carry.
     """
     entries = [
-        _entry(scanned, meta, split=splits[scanned.key], settings=settings)
+        _entry(
+            scanned,
+            meta,
+            split=splits[scanned.key],
+            settings=settings[splits[scanned.key]],
+        )
         for scanned, meta in sorted(videos, key=lambda pair: pair[0].key)
     ]
     metas = {scanned.key: (scanned, meta) for scanned, meta in videos}

@@ -22,6 +22,7 @@ from mouse_ar.core.types import Interval, Track
 from mouse_ar.data.annotations import ProjectTag, VideoAnnotation
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.detection.protocol import Detector
+from mouse_ar.detection.tracking import TRACKING_VERSION
 from mouse_ar.pipelines.config import PreprocessConfig
 from mouse_ar.pipelines.plan import (
     choose_splits,
@@ -127,9 +128,10 @@ class _Run:
         self._tracker = Tracker(
             self.store.folder / "tracks", detector=detector, detect_every=config.detect_every
         )
-        self._settings = fingerprint(
-            [config.clip_settings(), detector.fingerprint, actions.to_dict()]
-        )
+        made_by = [detector.fingerprint, TRACKING_VERSION, actions.without_colors()]
+        self._settings = {
+            split: fingerprint([config.item_settings(split), *made_by]) for split in Split
+        }
 
     def execute(
         self,
@@ -211,7 +213,9 @@ class _Run:
                 and entry.split is wanted.get(key, entry.split)
                 and entry.group == scanned.group
                 and entry.same_plan(
-                    source_sha256=scanned.sha256, annotation=scanned.labels, settings=self._settings
+                    source_sha256=scanned.sha256,
+                    annotation=scanned.labels,
+                    settings=self._settings[entry.split],
                 )
             ):
                 report.unchanged += entry.done

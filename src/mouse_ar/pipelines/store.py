@@ -16,6 +16,7 @@ from mouse_ar.core.manifest import Manifest, ManifestError
 from mouse_ar.data.files import write_json, write_text
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.data.project_layout import dataset_folder
+from mouse_ar.data.project_meta import merge_meta
 
 __all__ = ["BusyError", "HashCache", "Store", "refuse_foreign", "refuse_overlap"]
 
@@ -54,7 +55,9 @@ def refuse_foreign(project: Path, *, actions: ActionSet, confidence: bool) -> No
         ValueError: it is a project of another kind.
     """
     if (project / "meta.json").is_file():
-        LocalProject.open(project, actions=actions)
+        # The tags are compared before the state folder is made.
+        meta = LocalProject.open(project, actions=actions).meta
+        merge_meta(meta, actions=actions, confidence=confidence)
     else:
         LocalProject.create(project, actions=actions, confidence=confidence)
 

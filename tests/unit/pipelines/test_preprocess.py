@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import tiny
-from mouse_ar.core.manifest import Manifest, ManifestError
+from mouse_ar.core.actions import ActionSet
+from mouse_ar.core.manifest import Manifest, ManifestError, slug
 from mouse_ar.core.splitting import Split
 from mouse_ar.core.types import Interval
 from mouse_ar.data.annotations import ProjectTag, VideoAnnotation
@@ -279,30 +280,57 @@ def test_changed_labels_remake_that_video_only(made: Path) -> None:
     fresh, there = items_of(made / "data", key), names(made / "data")
     assert fresh <= there
     assert not (stale - fresh) & there
-    slug = key.rsplit("/", 1)[1].split(".")[0] + "_"
+    prefix = key.rsplit("/", 1)[1].split(".")[0] + "_"
     after = tiny.modified(made / "data")
     for name, time in before.items():
-        if Path(name).name.startswith(slug) or name.startswith(".mouse_ar/"):
+        if Path(name).name.startswith(prefix) or name.startswith(".mouse_ar/"):
             continue
         assert after[name] == time, name
-    assert not [n for n in after if n not in before and not Path(n).name.startswith(slug)]
+    assert not [n for n in after if n not in before and not Path(n).name.startswith(prefix)]
 
 
 def test_changed_source_file_is_noticed(made: Path) -> None:
     key = f"{DATASET}/a.mp4"
     path = LocalProject.open(made / "input").video(DATASET, "a.mp4").video_path
+    before = tiny.snapshot(made / "data", exclude=[".mouse_ar"])
     path.unlink()
-    tiny.write_video(path, [(GROOMING, 12, 41)])
+    tiny.write_video(path, [(GROOMING, 12, 41)], seed=99)
 
     assert run(made / "input", made / "data").processed == [key]
 
+    after = tiny.snapshot(made / "data", exclude=[".mouse_ar"])
+    ours = {n for n in before if Path(n).name.startswith(slug(key))}
+    assert ours
+    # Same labels, so the same names and annotations: but every picture is another.
+    assert set(after) == set(before)
+    assert [n for n in ours if "/video/" in n and before[n] == after[n]] == []
+    assert {n: before[n] for n in before if n not in ours} == {
+        n: after[n] for n in after if n not in ours
+    }
 
-def test_changed_setting_remakes_everything_without_leftovers(made: Path) -> None:
+
+def test_settings_of_clips_leave_full_length_videos_alone(made: Path) -> None:
+    splits = {k: e.split for k, e in manifest_of(made / "data").entries.items()}
+
+    report = run(made / "input", made / "data", config=PreprocessConfig(detect_every=4, crf=30))
+
+    assert report.processed == sorted(k for k, s in splits.items() if s is Split.TRAIN)
+    assert report.unchanged == 7 - len(report.processed)
+
+
+def test_another_color_remakes_nothing(made: Path) -> None:
+    recoloured = ACTIONS.to_dict()
+    recoloured["actions"][0]["color"] = [1, 2, 3]
+    actions = ActionSet.from_dict(recoloured)
+    assert run(made / "input", made / "data", actions=actions).processed == []
+
+
+def test_changed_clip_length_remakes_all_clips_without_leftovers(made: Path) -> None:
     config = PreprocessConfig(detect_every=4, max_seconds=2.5, min_seconds=2.5)
 
     report = run(made / "input", made / "data", config=config)
 
-    assert len(report.processed) == 7
+    assert len(report.processed) == 5  # val and test are full length
     manifest = manifest_of(made / "data")
     planned = {f"{i.dataset}/{i.name}" for e in manifest.entries.values() for i in e.items}
     assert names(made / "data") == planned
@@ -590,6 +618,17 @@ def test_start_that_was_killed_at_once_is_taken_up(made: Path) -> None:
     assert tiny.snapshot(target, exclude=[".mouse_ar"]) == tiny.snapshot(
         made / "data", exclude=[".mouse_ar"]
     )
+
+
+def test_a_project_with_tags_that_do_not_fit_is_refused_and_left_alone(
+    made: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "predictions"
+    LocalProject.create(target, actions=ACTIONS, confidence=True)
+    before = sorted(target.rglob("*"))
+    with pytest.raises(ValueError, match=GROOMING):
+        run(made / "input", target)
+    assert sorted(target.rglob("*")) == before
 
 
 def test_a_foreign_folder_is_refused_and_left_alone(made: Path) -> None:

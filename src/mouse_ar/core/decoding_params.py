@@ -162,20 +162,30 @@ class DecodingParams:
         """The same with the decoding of one action replaced."""
         return DecodingParams({**self.by_action, action: decoding})
 
-    def with_override(
-        self, key: str, value: float, *, actions: ActionSet | None = None
+    def with_overrides(
+        self, overrides: Mapping[str, float], *, actions: ActionSet | None = None
     ) -> DecodingParams:
-        """The same with one value replaced.
+        """The same with some values replaced, all at once: their order does not matter.
 
         Args:
-            key: action and parameter, e.g. ``Self-Grooming.on_threshold``; letter case of the
-                action does not matter.
-            value: the new value.
-            actions: lets the key name the action by an alias, e.g. ``twitch.threshold``.
+            overrides: values by action and parameter, e.g. ``Self-Grooming.on_threshold``; letter
+                case of the action does not matter.
+            actions: lets a key name the action by an alias, e.g. ``twitch.threshold``.
 
         Raises:
-            ValueError: on an unknown action or parameter, or a value out of range.
+            ValueError: on an unknown action or parameter, or values that do not go together.
         """
+        changes: dict[str, dict[str, Any]] = {}
+        for key, value in overrides.items():
+            action, parameter = self._parameter(key, actions=actions)
+            changes.setdefault(action, {})[parameter] = float(value)
+        result = self
+        for action, values in changes.items():
+            result = result.with_action(action, replace(self.by_action[action], **values))
+        return result
+
+    def _parameter(self, key: str, *, actions: ActionSet | None) -> tuple[str, str]:
+        """Action and parameter that an override's key names."""
         spelling, _, parameter = key.rpartition(".")
         names = {name.casefold(): name for name in self.by_action}
         action = actions.resolve(spelling) if actions else None
@@ -192,8 +202,7 @@ class DecodingParams:
                 f"Override {key!r}: {parameter!r} is no parameter of {action!r}, a "
                 f"{_kind(decoding).value} event; allowed: {', '.join(allowed)}."
             )
-        changes: dict[str, Any] = {parameter: float(value)}
-        return self.with_action(action, replace(decoding, **changes))
+        return action, parameter
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Plain values for JSON, YAML and checkpoints."""

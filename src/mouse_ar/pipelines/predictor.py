@@ -102,12 +102,12 @@ def load_predictor(
 
     Raises:
         CheckpointError: not one of our checkpoints, with the reason.
-        ValueError: an override names an unknown action or parameter.
+        ValueError: overrides name an unknown action or parameter, or do not go together.
     """
     checkpoint = load_checkpoint(path, device)
-    decoding = DecodingParams.from_dict(checkpoint.decoding)
-    for key, value in (overrides or {}).items():
-        decoding = decoding.with_override(key, value, actions=checkpoint.actions)
+    decoding = DecodingParams.from_dict(checkpoint.decoding).with_overrides(
+        overrides or {}, actions=checkpoint.actions
+    )
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Predictor(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mouse_ar.core.splitting import Split
 from mouse_ar.pipelines.evaluate import EvaluatedVideos
 from mouse_ar.pipelines.infer import InferReport
 from mouse_ar.pipelines.preprocess import PreprocessReport
@@ -28,6 +29,7 @@ def preprocess_text(report: PreprocessReport) -> str:
     lines += [f"Videos per split: {splits}", ""]
     rows = [[d, str(report.clips[d]), str(report.frames[d])] for d in sorted(report.clips)]
     lines.append(markdown_table(("dataset", "videos", "frames"), rows))
+    lines += _remarks(report)
     for name, count in report.scan.unknown_tags.items():
         lines.append(f"Unknown tag {name!r} in {count} videos: not an action of actions.yaml.")
     if report.scan.skipped:
@@ -38,6 +40,23 @@ def preprocess_text(report: PreprocessReport) -> str:
         lines.append(f"{key} is gone from the input; its clips stay (--remove-deleted).")
     lines += _listed("Problem", report.scan.problems)
     return "\n".join(lines + _failed(report.failures))
+
+
+def _remarks(report: PreprocessReport) -> list[str]:
+    """What these data cannot do."""
+    lines = []
+    if report.splits and not report.splits[Split.VAL.value]:
+        lines.append(
+            "No video is set aside for validation: clips of some training videos choose the "
+            "checkpoint, and decoding keeps its defaults (six or more videos get one)."
+        )
+    videos = report.scan.videos.values()
+    if videos and not any(video.annotation.bouts for video in videos):
+        lines.append(
+            "Warning: no video has a labelled action. Label bouts as tags with a frame range, "
+            "named as in actions.yaml."
+        )
+    return lines
 
 
 def evaluate_text(result: EvaluatedVideos) -> str:

@@ -201,7 +201,7 @@ def test_default_threshold_follows_from_the_window() -> None:
 
 
 def test_parameters_survive_the_round_trip_and_partial_dicts() -> None:
-    params = DecodingParams.defaults(ACTIONS).with_override("Groom.on_threshold", 0.65)
+    params = DecodingParams.defaults(ACTIONS).with_overrides({"Groom.on_threshold": 0.65})
     assert DecodingParams.from_dict(params.to_dict()) == params
     partial = DecodingParams.from_dict({"Twitch": {"kind": "point", "threshold": 0.4}})
     assert partial["Twitch"] == PointDecoding(threshold=0.4)
@@ -209,11 +209,14 @@ def test_parameters_survive_the_round_trip_and_partial_dicts() -> None:
 
 def test_overrides() -> None:
     params = DecodingParams.defaults(ACTIONS)
-    changed = params.with_override("groom.on_threshold", 0.9)
+    changed = params.with_overrides({"groom.on_threshold": 0.9})
     assert isinstance(changed["Groom"], StateDecoding)
     assert changed["Groom"].on_threshold == 0.9
     assert changed["Twitch"] == params["Twitch"]
-    by_alias = params.with_override("tw.threshold", 0.6, actions=ACTIONS)
+    # One after the other, the first would put the lower threshold above the upper one.
+    both = {"Groom.off_threshold": 0.92, "Groom.on_threshold": 0.95}
+    assert params.with_overrides(both) == params.with_overrides(dict(reversed(both.items())))
+    by_alias = params.with_overrides({"tw.threshold": 0.6}, actions=ACTIONS)
     assert isinstance(by_alias["Twitch"], PointDecoding)
     assert by_alias["Twitch"].threshold == 0.6
 
@@ -233,7 +236,7 @@ def test_overrides() -> None:
 )
 def test_bad_overrides_are_refused(key: str, value: float, match: str) -> None:
     with pytest.raises(ValueError, match=match):
-        DecodingParams.defaults(ACTIONS).with_override(key, value)
+        DecodingParams.defaults(ACTIONS).with_overrides({key: value})
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_defaults_that_do_as_well_as_any_are_kept() -> None:
     fitted = fit_decoding([video(seed) for seed in range(3)], actions=ACTIONS)
     assert fitted.params == DecodingParams.defaults(ACTIONS)
     assert "nothing does better" in fitted.report[0].reason
-    own = DecodingParams.defaults(ACTIONS).with_override("Groom.on_threshold", 0.66)
+    own = DecodingParams.defaults(ACTIONS).with_overrides({"Groom.on_threshold": 0.66})
     kept = fit_decoding([video(0)], actions=ACTIONS, defaults=own, min_bouts=100)
     assert kept.params == own
 

@@ -142,7 +142,7 @@ def test_changed_video_alone_is_scored_again(done: Path) -> None:
 
 def test_another_model_scores_again_and_other_decoding_only_decodes(done: Path) -> None:
     assert run(done / "videos", done / "out", predictor=predictor(sha256="1" * 64)).resumed == []
-    strict = predictor().decoding.with_override(f"{TWITCH}.threshold", 0.999, actions=ACTIONS)
+    strict = predictor().decoding.with_overrides({f"{TWITCH}.threshold": 0.999}, actions=ACTIONS)
     changed = predictor(sha256="1" * 64, decoding=strict)
 
     report = run(done / "videos", done / "out", predictor=changed)

@@ -318,6 +318,19 @@ def test_settings_of_clips_leave_full_length_videos_alone(made: Path) -> None:
     assert report.unchanged == 7 - len(report.processed)
 
 
+def test_report_says_what_the_data_cannot_do(tmp_path: Path) -> None:
+    tiny.write_project(tmp_path / "input", {"a.mp4": [], "b.mp4": []})
+    text = preprocess_text(run(tmp_path / "input", tmp_path / "data"))
+    assert "No video is set aside for validation" in text
+    assert "Warning: no video has a labelled action" in text
+
+
+def test_report_of_good_data_has_no_remarks(made: Path) -> None:
+    text = preprocess_text(run(made / "input", made / "data"))
+    assert "set aside" not in text
+    assert "Warning" not in text
+
+
 def test_another_color_remakes_nothing(made: Path) -> None:
     recoloured = ACTIONS.to_dict()
     recoloured["actions"][0]["color"] = [1, 2, 3]

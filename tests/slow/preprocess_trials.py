@@ -1,6 +1,7 @@
 """Run by test_preprocess_kill.py: imports once, then forks a child per run and kills it in time.
 
-Usage: preprocess_trials.py INPUT TARGET_ROOT SEED TRIALS KILLS_PER_TRIAL
+Usage: preprocess_trials.py INPUT TARGET_ROOT SEED TRIALS KILLS_PER_TRIAL [OPTIONS of the command]
+Where TARGET_ROOT/base is a project, every run continues a copy of it.
 The detector gives fixed boxes at once: what is to be interrupted is the writing.
 Prints one JSON object: the duration of an undisturbed run and, per trial, its folder, the kills
 that hit a running child, and how the last child ended.
@@ -27,12 +28,16 @@ ATTEMPTS = 4
 
 def start(source: Path, target: Path) -> int:
     """Run the command line in a forked child."""
+    base = target.with_name("base")
+    if base.is_dir() and not target.is_dir():
+        shutil.copytree(base, target, copy_function=shutil.copy2)
     child = os.fork()
     if child:
         return child
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
-    sys.argv = ["mouse-ar", "preprocess", str(source), str(target), "--set", "detect_every=2"]
+    words = ["mouse-ar", "preprocess", str(source), str(target), *sys.argv[6:]]
+    sys.argv = [*words, "--set", "detect_every=2"]
     code = 70
     try:
         cli.main()
@@ -76,7 +81,7 @@ def kill_at(source: Path, target: Path, *, shares: list[float], seconds: float) 
 
 def main() -> None:
     source, root = Path(sys.argv[1]), Path(sys.argv[2])
-    seed, trials, kills = (int(value) for value in sys.argv[3:])
+    seed, trials, kills = (int(value) for value in sys.argv[3:6])
     rng = np.random.default_rng(seed)
     cli.BackgroundSubtraction = tiny.BoxDetector  # type: ignore[assignment, misc]
     durations = []

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 import tiny
+from mouse_ar.pipelines.config import PreprocessConfig
+from mouse_ar.pipelines.preprocess import preprocess
 
 pytestmark = pytest.mark.slow
 
@@ -20,13 +22,10 @@ SEED = int(os.environ.get("MOUSE_AR_KILL_SEED", "0"))
 NOT_COMPARED = [".mouse_ar/hashes.json", ".mouse_ar/lock", ".mouse_ar/manifest.json"]
 
 
-def run_trials(root: Path, *, trials: int, kills: int) -> dict[str, Any]:
+def run_trials(root: Path, *options: str, trials: int, kills: int) -> dict[str, Any]:
     """See preprocess_trials.py; the imports of the children cost nothing this way."""
-    labels = {name: tiny.SEVEN[name] for name in ("a.mp4", "b.mp4", "c.mp4", "d.mp4")}
-    source = tiny.write_project(root / "input", labels)
-    tiny.annotate(source, "a.mp4", labels["a.mp4"], ignored=[tiny.Interval(41, 44)])
     command = [sys.executable, str(Path(__file__).with_name("preprocess_trials.py"))]
-    arguments = [str(root / "input"), str(root), str(SEED), str(trials), str(kills)]
+    arguments = [str(root / "input"), str(root), str(SEED), str(trials), str(kills), *options]
     done = subprocess.run(
         command + arguments,
         capture_output=True,
@@ -46,18 +45,55 @@ def state(folder: Path) -> dict[str, Any]:
     return {"files": tiny.snapshot(folder, exclude=NOT_COMPARED), "manifest": manifest}
 
 
-@pytest.mark.timeout(1300)
-@pytest.mark.parametrize(("trials", "kills"), [(20, 1), (8, 2)])
-def test_killed_runs_end_like_an_undisturbed_one(tmp_path: Path, trials: int, kills: int) -> None:
-    result = run_trials(tmp_path, trials=trials, kills=kills)
-
-    expected = state(tmp_path / "undisturbed")
+def check(root: Path, result: dict[str, Any], *, kills: int) -> None:
+    expected = state(root / "undisturbed")
     assert len(expected["files"]) > 20
-    assert state(tmp_path / "again") == expected
+    assert state(root / "again") == expected
     assert not [name for name in expected["files"] if name.endswith((".tmp", ".part"))]
     for trial in result["trials"]:
         assert trial["code"] == 0, (trial, SEED)
-        assert state(tmp_path / trial["folder"]) == expected, (trial, SEED)
+        assert state(root / trial["folder"]) == expected, (trial, SEED)
     # The latest kills may miss on a machine whose speed varies; nearly all must have hit.
     hits = sum(trial["kills"] for trial in result["trials"])
-    assert hits >= 0.8 * trials * kills, result
+    assert hits >= 0.8 * len(result["trials"]) * kills, result
+
+
+@pytest.mark.timeout(1300)
+@pytest.mark.parametrize(("trials", "kills"), [(20, 1), (8, 2)])
+def test_killed_runs_end_like_an_undisturbed_one(tmp_path: Path, trials: int, kills: int) -> None:
+    labels = {name: tiny.SEVEN[name] for name in ("a.mp4", "b.mp4", "c.mp4", "d.mp4")}
+    source = tiny.write_project(tmp_path / "input", labels)
+    tiny.annotate(source, "a.mp4", labels["a.mp4"], ignored=[tiny.Interval(41, 44)])
+    check(tmp_path, run_trials(tmp_path, trials=trials, kills=kills), kills=kills)
+
+
+@pytest.mark.timeout(1300)
+@pytest.mark.parametrize("setting", ["crf=16", "crf=20"])
+def test_killed_updates_end_like_an_undisturbed_one(tmp_path: Path, setting: str) -> None:
+    """Other labels, a new video and one that is gone, with val and test; or another setting too."""
+    source = tiny.write_project(tmp_path / "input")
+    config = PreprocessConfig(detect_every=2)
+    preprocess(
+        source.path,
+        tmp_path / "base",
+        actions=tiny.ACTIONS,
+        config=config,
+        detector=tiny.BoxDetector(),
+    )
+    splits = {e["key"]: e["split"] for e in state(tmp_path / "base")["manifest"]["videos"]}
+    assert set(splits.values()) == {"train", "val", "test"}
+    changed, gone, *_ = sorted(key for key, split in splits.items() if split == "train")
+    kept = next(key for key, split in splits.items() if split == "val")
+    for key in (changed, kept):
+        tiny.annotate(source, key.rsplit("/", 1)[1], [(tiny.GROOMING, 5, 40)])
+    source.remove(*gone.rsplit("/", 1))
+    tiny.add_video(source, "new.mp4", [(tiny.GROOMING, 20, 50), (tiny.TWITCH, 60, 63)])
+
+    result = run_trials(
+        tmp_path, "--remove-deleted", "--set", setting, trials=12, kills=1
+    )  # fmt: skip
+
+    check(tmp_path, result, kills=1)
+    entries = {e["key"] for e in state(tmp_path / "undisturbed")["manifest"]["videos"]}
+    assert gone not in entries
+    assert f"{tiny.DATASET}/new.mp4" in entries

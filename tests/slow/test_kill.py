@@ -6,26 +6,30 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import tiny
+from colour_model import predictor
 from mouse_ar.pipelines.config import PreprocessConfig
+from mouse_ar.pipelines.infer import infer
 from mouse_ar.pipelines.preprocess import preprocess
 
 pytestmark = pytest.mark.slow
 
 SEED = int(os.environ.get("MOUSE_AR_KILL_SEED", "0"))
+EVERY_2 = ("--set", "detect_every=2")
 # Caches hold paths and times, and the lock is empty.
 NOT_COMPARED = [".mouse_ar/hashes.json", ".mouse_ar/lock", ".mouse_ar/manifest.json"]
 
 
-def run_trials(root: Path, *options: str, trials: int, kills: int) -> dict[str, Any]:
-    """See preprocess_trials.py; the imports of the children cost nothing this way."""
-    command = [sys.executable, str(Path(__file__).with_name("preprocess_trials.py"))]
-    arguments = [str(root / "input"), str(root), str(SEED), str(trials), str(kills), *options]
+def run_trials(root: Path, what: str, *options: str, trials: int, kills: int) -> dict[str, Any]:
+    """See kill_trials.py; the imports of the children cost nothing this way."""
+    command = [sys.executable, str(Path(__file__).with_name("kill_trials.py"))]
+    arguments = [what, str(root / "input"), str(root), str(SEED), str(trials), str(kills), *options]
     done = subprocess.run(
         command + arguments,
         capture_output=True,
@@ -38,14 +42,20 @@ def run_trials(root: Path, *options: str, trials: int, kills: int) -> dict[str, 
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def state(folder: Path) -> dict[str, Any]:
+def project_state(folder: Path) -> dict[str, Any]:
     manifest = json.loads((folder / ".mouse_ar/manifest.json").read_text())
     for video in manifest["videos"]:
         assert video.pop("finished_at")
     return {"files": tiny.snapshot(folder, exclude=NOT_COMPARED), "manifest": manifest}
 
 
-def check(root: Path, result: dict[str, Any], *, kills: int) -> None:
+def results_state(folder: Path) -> dict[str, Any]:
+    return {"files": tiny.snapshot(folder, exclude=NOT_COMPARED)}
+
+
+def check(
+    root: Path, result: dict[str, Any], *, kills: int, state: Callable[[Path], dict[str, Any]]
+) -> None:
     expected = state(root / "undisturbed")
     assert len(expected["files"]) > 20
     assert state(root / "again") == expected
@@ -64,7 +74,8 @@ def test_killed_runs_end_like_an_undisturbed_one(tmp_path: Path, trials: int, ki
     labels = {name: tiny.SEVEN[name] for name in ("a.mp4", "b.mp4", "c.mp4", "d.mp4")}
     source = tiny.write_project(tmp_path / "input", labels)
     tiny.annotate(source, "a.mp4", labels["a.mp4"], ignored=[tiny.Interval(41, 44)])
-    check(tmp_path, run_trials(tmp_path, trials=trials, kills=kills), kills=kills)
+    result = run_trials(tmp_path, "preprocess", *EVERY_2, trials=trials, kills=kills)
+    check(tmp_path, result, kills=kills, state=project_state)
 
 
 @pytest.mark.timeout(1300)
@@ -80,7 +91,7 @@ def test_killed_updates_end_like_an_undisturbed_one(tmp_path: Path, setting: str
         config=config,
         detector=tiny.BoxDetector(),
     )
-    splits = {e["key"]: e["split"] for e in state(tmp_path / "base")["manifest"]["videos"]}
+    splits = {e["key"]: e["split"] for e in project_state(tmp_path / "base")["manifest"]["videos"]}
     assert set(splits.values()) == {"train", "val", "test"}
     changed, gone, *_ = sorted(key for key, split in splits.items() if split == "train")
     kept = next(key for key, split in splits.items() if split == "val")
@@ -90,10 +101,45 @@ def test_killed_updates_end_like_an_undisturbed_one(tmp_path: Path, setting: str
     tiny.add_video(source, "new.mp4", [(tiny.GROOMING, 20, 50), (tiny.TWITCH, 60, 63)])
 
     result = run_trials(
-        tmp_path, "--remove-deleted", "--set", setting, trials=12, kills=1
+        tmp_path,
+        "preprocess",
+        *EVERY_2,
+        "--remove-deleted",
+        "--set",
+        setting,
+        trials=12,
+        kills=1,
     )  # fmt: skip
 
-    check(tmp_path, result, kills=1)
-    entries = {e["key"] for e in state(tmp_path / "undisturbed")["manifest"]["videos"]}
+    check(tmp_path, result, kills=1, state=project_state)
+    entries = {e["key"] for e in project_state(tmp_path / "undisturbed")["manifest"]["videos"]}
     assert gone not in entries
     assert f"{tiny.DATASET}/new.mp4" in entries
+
+
+@pytest.mark.timeout(1300)
+@pytest.mark.parametrize("earlier", [False, True])
+def test_killed_inference_ends_like_an_undisturbed_one(tmp_path: Path, earlier: bool) -> None:
+    """A first run, or one that continues the results of an earlier one and has a changed video."""
+    for name in ("a", "b", "c", "d", "e"):
+        tiny.write_video(tmp_path / f"input/{name}.mp4", tiny.SEVEN["a.mp4"], seed=ord(name))
+    if earlier:
+        infer(
+            tmp_path / "input",
+            tmp_path / "base",
+            predictor=predictor(),
+            detector=tiny.BoxDetector(),
+            detect_every=4,
+        )
+        (tmp_path / "input/e.mp4").unlink()
+        for name in ("c", "f", "g"):
+            (tmp_path / f"input/{name}.mp4").unlink(missing_ok=True)
+            tiny.write_video(tmp_path / f"input/{name}.mp4", [(tiny.GROOMING, 20, 60)])
+
+    result = run_trials(
+        tmp_path, "infer", "--checkpoint", "none", "--device", "cpu", trials=12, kills=1
+    )
+
+    check(tmp_path, result, kills=1, state=results_state)
+    tables = (tmp_path / "undisturbed/bouts.csv").read_text()
+    assert all(f"videos/{name}.mp4" in tables for name in ("a", "b", "c", "d", "e"))

@@ -1,8 +1,9 @@
-"""Run by test_preprocess_kill.py: imports once, then forks a child per run and kills it in time.
+"""Run by test_kill.py: imports once, then forks a child per run and kills it in time.
 
-Usage: preprocess_trials.py INPUT TARGET_ROOT SEED TRIALS KILLS_PER_TRIAL [OPTIONS of the command]
+Usage: kill_trials.py COMMAND INPUT TARGET_ROOT SEED TRIALS KILLS_PER_TRIAL [OPTIONS of the command]
 Where TARGET_ROOT/base is a project, every run continues a copy of it.
-The detector gives fixed boxes at once: what is to be interrupted is the writing.
+The detector gives fixed boxes at once and the model reads colours: what is to be interrupted is
+the writing.
 Prints one JSON object: the duration of an undisturbed run and, per trial, its folder, the kills
 that hit a running child, and how the last child ended.
 """
@@ -20,7 +21,9 @@ from pathlib import Path
 import numpy as np
 
 import tiny
+from colour_model import predictor
 from mouse_ar import cli
+
 
 # A run may end before its kill comes; that trial is repeated.
 ATTEMPTS = 4
@@ -36,8 +39,7 @@ def start(source: Path, target: Path) -> int:
         return child
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
-    words = ["mouse-ar", "preprocess", str(source), str(target), *sys.argv[6:]]
-    sys.argv = [*words, "--set", "detect_every=2"]
+    sys.argv = ["mouse-ar", sys.argv[1], str(source), str(target), *sys.argv[7:]]
     code = 70
     try:
         cli.main()
@@ -80,10 +82,11 @@ def kill_at(source: Path, target: Path, *, shares: list[float], seconds: float) 
 
 
 def main() -> None:
-    source, root = Path(sys.argv[1]), Path(sys.argv[2])
-    seed, trials, kills = (int(value) for value in sys.argv[3:6])
+    source, root = Path(sys.argv[2]), Path(sys.argv[3])
+    seed, trials, kills = (int(value) for value in sys.argv[4:7])
     rng = np.random.default_rng(seed)
     cli.BackgroundSubtraction = tiny.BoxDetector  # type: ignore[assignment, misc]
+    cli.load_predictor = lambda *_, **__: predictor()
     durations = []
     for name in ("undisturbed", "again", "and_again"):
         began = time.monotonic()

@@ -24,7 +24,6 @@ import tiny
 from colour_model import predictor
 from mouse_ar import cli
 
-
 # A run may end before its kill comes; that trial is repeated.
 ATTEMPTS = 4
 

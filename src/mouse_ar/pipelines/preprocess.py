@@ -7,35 +7,30 @@ kill at any moment therefore leaves a state from which the next run goes on as p
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from mouse_ar.core.actions import ActionSet
-from mouse_ar.core.manifest import Item, Manifest, VideoEntry, fingerprint, rebuild_manifest, slug
+from mouse_ar.core.manifest import Manifest, VideoEntry, fingerprint
 from mouse_ar.core.splitting import Split
-from mouse_ar.core.types import Interval, Track
-from mouse_ar.data.annotations import ProjectTag, VideoAnnotation
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.detection.tracking import TRACKING_VERSION
 from mouse_ar.pipelines.config import PreprocessConfig
+from mouse_ar.pipelines.items import ItemWriter
 from mouse_ar.pipelines.plan import (
     choose_splits,
     labels_past_end,
     plan_entries,
-    scanned_ethogram,
 )
 from mouse_ar.pipelines.scan import Scan, ScannedVideo, scan_project
 from mouse_ar.pipelines.store import Store, refuse_foreign, refuse_overlap
 from mouse_ar.pipelines.tracks import Tracker
 from mouse_ar.video.failures import VIDEO_FAILURES
 from mouse_ar.video.probe import VideoMeta, probe
-from mouse_ar.video.writer import cut_clips
 
 __all__ = ["PreprocessReport", "preprocess"]
 
@@ -140,12 +135,11 @@ class _Run:
         splits: Mapping[str, Split],
         remove_deleted: bool,
     ) -> PreprocessReport:
-        self._output = LocalProject.create(self._target, actions=self._actions)
+        project = LocalProject.create(self._target, actions=self._actions)
         full_length = (Split.VAL.value, Split.TEST.value)
-        self.store.sweep(self._output, datasets=(*self._actions.datasets, *full_length))
-        items = [*self._output.videos(), *(video for video, _ in self._output.incomplete())]
-        self._found = [(video.dataset, video.name) for video in items]
-        manifest = self.store.load(self._rebuild)
+        self.store.sweep(project, datasets=(*self._actions.datasets, *full_length))
+        self._items = ItemWriter(project, staging=self.store.staging, config=self._config)
+        manifest = self.store.load(self._items.rebuild_manifest)
         scan = scan_project(
             self._input,
             hashes=self.store.hashes,
@@ -190,7 +184,7 @@ class _Run:
             # Killed in between, a source that comes back is made again.
             undone = replace(manifest.entries[key], done=False, finished_at=None)
             self.store.save(manifest.with_entry(undone))
-            self._remove_items(key, keep=frozenset())
+            self._items.remove(key, keep=frozenset())
             manifest = manifest.without(key)
             self.store.save(manifest)
             report.removed.append(key)
@@ -248,7 +242,7 @@ class _Run:
     def _process(self, entry: VideoEntry, scanned: ScannedVideo) -> None:
         """Make all items of one video, then remove what an earlier plan left of it."""
         if not entry.items:
-            self._remove_items(entry.key, keep=frozenset())
+            self._items.remove(entry.key, keep=frozenset())
             return
         meta = probe(scanned.video.video_path)
         track = self._tracker.track(
@@ -257,108 +251,16 @@ class _Run:
             progress=lambda done, total: self._progress(f"detecting {entry.key}", done, total),
         )
         if entry.split is Split.TRAIN:
-            self._make_clips(entry, scanned, meta, track)
-        else:
-            self._copy_original(entry, scanned, meta, track)
-        self._remove_items(entry.key, keep=frozenset((i.dataset, i.name) for i in entry.items))
-
-    def _make_clips(
-        self, entry: VideoEntry, scanned: ScannedVideo, meta: VideoMeta, track: Track
-    ) -> None:
-        staging = self.store.staging / slug(entry.key)
-        staged = {(i.dataset, i.name): staging / i.dataset / i.name for i in entry.items}
-        for path in staged.values():
-            path.parent.mkdir(parents=True, exist_ok=True)
-        cuts = cut_clips(
-            meta.path,
-            [(staged[i.dataset, i.name], i.interval) for i in entry.items],
-            short_side=self._config.short_side,
-            crf=self._config.crf,
-            meta=meta,
-            progress=lambda done, total: self._progress(f"cutting {entry.key}", done, total),
-        )
-        ethogram = scanned_ethogram(scanned, meta)
-        for item, cut in zip(entry.items, cuts, strict=True):
-            annotation = VideoAnnotation(
-                num_frames=item.interval.length,
-                width=cut.width,
-                height=cut.height,
-                bouts=ethogram.crop(item.interval).bouts,
-                ignored=_inside(scanned.annotation.ignored, item.interval),
-                track=track.crop(item.interval).scaled(cut.scale_x, cut.scale_y),
+            self._items.make_clips(
+                entry,
+                scanned,
+                meta,
+                track,
+                progress=lambda done, total: self._progress(f"cutting {entry.key}", done, total),
             )
-            self._place(staged[item.dataset, item.name], item, entry, annotation, fps=meta.fps)
-        shutil.rmtree(self.store.staging, ignore_errors=True)
-
-    def _copy_original(
-        self, entry: VideoEntry, scanned: ScannedVideo, meta: VideoMeta, track: Track
-    ) -> None:
-        item = entry.items[0]
-        annotation = VideoAnnotation(
-            num_frames=meta.num_frames,
-            width=meta.width,
-            height=meta.height,
-            bouts=scanned_ethogram(scanned, meta).bouts,
-            ignored=_inside(scanned.annotation.ignored, Interval(0, meta.num_frames)),
-            tags=_cut(scanned.annotation.tags, Interval(0, meta.num_frames)),
-            video_tags=scanned.annotation.video_tags,
-            track=track,
-        )
-        # A changed original takes the place of the one before it.
-        self._output.remove(item.dataset, item.name)
-        self._output.add_video(item.dataset, item.name, meta.path)
-        self._write(item, entry, annotation, fps=meta.fps)
-
-    def _place(
-        self,
-        staged: Path,
-        item: Item,
-        entry: VideoEntry,
-        annotation: VideoAnnotation,
-        *,
-        fps: float,
-    ) -> None:
-        path = self._output.video(item.dataset, item.name).video_path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        staged.replace(path)
-        self._write(item, entry, annotation, fps=fps)
-
-    def _write(
-        self, item: Item, entry: VideoEntry, annotation: VideoAnnotation, *, fps: float
-    ) -> None:
-        provenance: dict[str, Any] = {
-            "kind": "training-data",
-            "item": {"start_frame": item.start_frame, "end_frame": item.end_frame_inclusive},
-            "fps": fps,
-            "entry": entry.to_dict(),
-        }
-        self._output.write(item.dataset, item.name, annotation, provenance=provenance)
-
-    def _remove_items(self, key: str, *, keep: frozenset[tuple[str, str]]) -> None:
-        """Remove a source's items that are not to be kept; its slug is unique to it."""
-        for dataset, name in self._found:
-            if name.startswith(slug(key)) and (dataset, name) not in keep:
-                self._output.remove(dataset, name)
-
-    def _rebuild(self) -> Manifest:
-        found: list[tuple[Item, Mapping[str, Any]]] = []
-        for video in self._output.videos():
-            stored = self._output.read(video).provenance
-            if stored.get("kind") == "training-data":
-                part = stored["item"]
-                item = Item(video.dataset, video.name, part["start_frame"], part["end_frame"])
-                found.append((item, stored))
-        return rebuild_manifest(found)
-
-
-def _inside(intervals: tuple[Interval, ...], part: Interval) -> tuple[Interval, ...]:
-    clipped = (i.clip(part) for i in intervals)
-    return tuple(i.shift(-part.start) for i in clipped if i is not None)
-
-
-def _cut(tags: tuple[ProjectTag, ...], part: Interval) -> tuple[ProjectTag, ...]:
-    clipped = ((tag, tag.interval.clip(part)) for tag in tags if tag.interval is not None)
-    return tuple(replace(tag, interval=interval) for tag, interval in clipped if interval)
+        else:
+            self._items.copy_original(entry, scanned, meta, track)
+        self._items.remove(entry.key, keep=frozenset((i.dataset, i.name) for i in entry.items))
 
 
 def _summarise(report: PreprocessReport, manifest: Manifest) -> PreprocessReport:

@@ -12,8 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.types import Bout, Box, Ethogram, Interval, Track
 from mouse_ar.data.boxes import box_from_geometry
@@ -116,13 +114,6 @@ class VideoAnnotation:
     def has_video_tag(self, name: str) -> bool:
         """Whether the whole video carries a tag; letter case does not matter."""
         return any(tag.name.casefold() == name.casefold() for tag in self.video_tags)
-
-    def ignored_mask(self) -> np.ndarray:
-        """Frames to leave out: bool (T,)."""
-        mask_T = np.zeros(self.num_frames, dtype=bool)
-        for interval in self.ignored:
-            mask_T[interval.start : interval.stop] = True
-        return mask_T
 
 
 def parse_annotation(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 __all__ = ["ImportReport", "RowProblem"]
 
@@ -41,10 +40,6 @@ class RowProblem:
     kind: str
     text: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {"file": self.file, "line": self.line, "kind": self.kind, "text": self.text}
-
 
 @dataclass(frozen=True)
 class ImportReport:
@@ -74,25 +69,6 @@ class ImportReport:
     problems: tuple[RowProblem, ...] = ()
     notes: tuple[str, ...] = ()
     without_rows: tuple[str, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Whether every row was taken as it is."""
-        return not self.problems
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "formats": dict(self.formats),
-            "events": self.events,
-            "added": dict(self.added),
-            "present": dict(self.present),
-            "background": self.background,
-            "videos": dict(self.videos),
-            "problems": [problem.to_dict() for problem in self.problems],
-            "notes": list(self.notes),
-            "without_rows": list(self.without_rows),
-        }
 
     def to_text(self) -> str:
         """The report as a person reads it; equal problems are told once."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mouse_ar.core.metrics import ignored_mask
 from mouse_ar.core.types import ClipSpec, Ethogram, Interval
 from mouse_ar.core.windows import central_half, mirror_frames
 
@@ -141,11 +142,8 @@ def _covered(source: SampledSource, starts: NDArray[np.int64], mask_T: BoolArray
     return np.asarray(mask_T[real_NF].any(axis=1))
 
 
-def _ignored_mask(source: SampledSource) -> BoolArray:
-    mask_T = np.zeros(source.ethogram.num_frames, dtype=bool)
-    for interval in source.ignored:
-        mask_T[interval.start : interval.stop] = True
-    return mask_T
+def _ignored(source: SampledSource) -> BoolArray:
+    return ignored_mask(source.ignored, num_frames=source.ethogram.num_frames)
 
 
 def _starts_on(source: SampledSource, bout: Interval) -> NDArray[np.int64]:
@@ -156,12 +154,12 @@ def _starts_on(source: SampledSource, bout: Interval) -> NDArray[np.int64]:
     if not len(starts):
         # A bout at the very edge is centred only by a window that is mirrored there.
         starts = touching
-    return starts[~_covered(source, starts, _ignored_mask(source))]
+    return starts[~_covered(source, starts, _ignored(source))]
 
 
 def _idle_starts(source: SampledSource) -> NDArray[np.int64]:
     """Windows whose central half holds no action and nothing uncertain."""
-    busy_T = _ignored_mask(source)
+    busy_T = _ignored(source)
     for bout in source.ethogram.bouts:
         busy_T[bout.interval.start : bout.interval.stop] = True
     starts = _all_starts(source)

@@ -195,8 +195,8 @@ def test_values_follow_the_type_of_the_tag() -> None:
         value("any_string")
 
 
-def test_ignored_mask_covers_the_ignored_frames() -> None:
+def test_uncertain_frames_are_ignored() -> None:
     annotation = parse(tag("uncertain", 2, 3), tag("Uncertain", 48, 49))
 
-    assert annotation.ignored_mask().nonzero()[0].tolist() == [2, 3, 48, 49]
+    assert annotation.ignored == (Interval(2, 4), Interval(48, 50))
     assert annotation.unknown_tags == ()

@@ -171,7 +171,7 @@ def test_every_row_is_taken_or_named(project: LocalProject) -> None:
     assert "'m9.mp4'; did you mean" in text
     assert "fits lab/m2.mp4, other/m2.mp4: give the folder too" in text
     assert "frames 990-1200: the video ends at frame 999" in text
-    assert report.to_dict()["problems"][0]["kind"] == "unknown_action"
+    assert report.problems[0].kind == "unknown_action"
     not_taken = len(report.problems) - kinds(report)["cut_range"]
     assert sum(report.added.values()) + report.background + not_taken == 13
 
@@ -198,7 +198,7 @@ def test_frames_of_spreadsheets_may_end_in_zeros(project: LocalProject) -> None:
 def test_observation_longer_than_its_video_is_refused(project: LocalProject) -> None:
     header = "Media file,Total length,Behavior,Behavior type,Start (s),Stop (s)\n"
     report = run(project, header + "m1.mp4,40.9,grooming,STATE,0.4,1.64\n")
-    assert report.ok
+    assert report.problems == ()
     report = run(project, header + "m1.mp4,100.0,grooming,STATE,50,51\n")
     assert kinds(report) == {"invalid_range": 1}
     assert "lasts 100 s, the video 40.000 s: it holds several videos" in report.problems[0].text
@@ -236,7 +236,7 @@ def test_point_events_get_a_length_around_their_moment(project: LocalProject) ->
 def test_frame_tables_do_not_open_the_videos(project: LocalProject) -> None:
     text = "video,action,start_frame,end_frame\nm1.mp4,grooming,0,9\n"
 
-    assert run(project, text, read_timing=refuse).ok
+    assert run(project, text, read_timing=refuse).problems == ()
 
 
 def test_broken_video_loses_only_its_own_rows(project: LocalProject) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -21,8 +21,8 @@ __all__ = ["ProgressView", "TrainView", "out"]
 out = Console(soft_wrap=True, highlight=False)
 
 
-class ProgressView:
-    """Shows ``(what, done, total)`` callbacks as one live bar with an ETA."""
+class _LiveBar:
+    """One live bar with an ETA, while its context is open."""
 
     def __init__(self) -> None:
         self._bar = Progress(
@@ -36,7 +36,7 @@ class ProgressView:
         )
         self._tasks: dict[str, TaskID] = {}
 
-    def __enter__(self) -> ProgressView:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
@@ -48,7 +48,7 @@ class ProgressView:
     ) -> None:
         self._bar.stop()
 
-    def __call__(self, what: str, done: int, total: int) -> None:
+    def show(self, what: str, done: int, total: int) -> None:
         """Update the bar of ``what``; a new name takes the place of the last."""
         if what not in self._tasks:
             for task in self._tasks.values():
@@ -59,24 +59,20 @@ class ProgressView:
         self._bar.update(self._tasks[what], completed=done, total=total)
 
 
-class TrainView:
+class ProgressView(_LiveBar):
+    """Shows ``(what, done, total)`` callbacks."""
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Show how far something is."""
+        self.show(what, done, total)
+
+
+class TrainView(_LiveBar):
     """Mirrors the event stream of a training run in the terminal."""
 
     def __init__(self) -> None:
-        self._view = ProgressView()
+        super().__init__()
         self._epochs = self._steps = 0
-
-    def __enter__(self) -> TrainView:
-        self._view.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._view.__exit__(kind, error, trace)
 
     def __call__(self, event: dict[str, Any]) -> None:
         """Show one event."""
@@ -92,7 +88,7 @@ class TrainView:
         elif kind == "weights":
             out.print(event["report"])
         elif kind == "step":
-            self._view("training", event["step"], self._epochs * self._steps)
+            self.show("training", event["step"], self._epochs * self._steps)
         elif kind == "epoch":
             out.print(f"epoch {event['epoch'] + 1}/{self._epochs}: loss {event['loss']:.4f}")
         elif kind == "validation":

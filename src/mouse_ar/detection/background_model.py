@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mouse_ar.detection.segmentation import Blob, difference, find_blobs, match_light
+from mouse_ar.detection.segmentation import Blob, as_mask, difference, find_blobs, match_light
 from mouse_ar.detection.silhouettes import empty_arena, silhouette
 from mouse_ar.detection.still_animal import still_background
 
@@ -125,8 +125,9 @@ def fit_background(
     model = _with_noise(samples_NHWC, median_HWC, config=config)
     clip = span_seconds < _CLIP_SECONDS
     # In a clip there are no frames without the animal to learn from.
+    moved_HW = _moved(samples_NHWC, model, config=config)
     for _ in range(0 if clip else _ROUNDS):
-        emptied_HWC = _emptied(samples_NHWC, model, config=config)
+        emptied_HWC = _emptied(samples_NHWC, model, moved_HW=moved_HW, config=config)
         if np.array_equal(emptied_HWC, model.image_HWC):
             break
         model = _with_noise(samples_NHWC, emptied_HWC, config=config)
@@ -235,7 +236,17 @@ def _outline_ratio(blob: Blob, *, frame_HW: Image, background_HW: Image) -> floa
     )
 
 
-def _emptied(samples_NHWC: Image, model: BackgroundModel, *, config: FitConfig) -> Image:
+def _moved(samples_NHWC: Image, model: BackgroundModel, *, config: FitConfig) -> Mask:
+    """Where at least two frames differ from the background, and the pixels around: (H, W)."""
+    times_HW = np.zeros(model.threshold_HW.shape, dtype=np.int32)
+    for frame_HWC in samples_NHWC:
+        times_HW += model.difference(frame_HWC) > config.min_contrast
+    return np.asarray(cv2.dilate(as_mask(times_HW >= 2), np.ones((3, 3), np.uint8)))
+
+
+def _emptied(
+    samples_NHWC: Image, model: BackgroundModel, *, moved_HW: Mask, config: FitConfig
+) -> Image:
     """The background without the animals that the model shows in the frames."""
     _, largest_px = config.area_range_px(model.threshold_HW.size)
     background_HW = _outline(model.image_HWC)
@@ -249,7 +260,11 @@ def _emptied(samples_NHWC: Image, model: BackgroundModel, *, config: FitConfig) 
             if ratio > _GHOST_RATIO:
                 ghosts.append(blob.in_image(frame_HW.shape))
             mask_HW = silhouette(
-                blob, frame_HWC=frame_HWC, background_HWC=lit_HWC, max_area_px=largest_px
+                blob,
+                frame_HWC=frame_HWC,
+                background_HWC=lit_HWC,
+                moved_HW=moved_HW,
+                max_area_px=largest_px,
             )
             if mask_HW is not None:
                 animals.append(mask_HW)

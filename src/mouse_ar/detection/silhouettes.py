@@ -33,6 +33,8 @@ _BORDER = 0.2
 # Shares of the frames with an animal. A pixel covered in fewer than the first has its median among
 # the free ones; one covered in more than the second is covered mostly.
 _RARELY, _MOSTLY = 0.25, 0.5
+# At least this share of an animal's outline moves.
+_MOVING = 0.6
 # Frames in which a pixel has to be free for its median to count.
 _LEAST_FREE = 2
 # A blurred rim belongs to an animal.
@@ -41,7 +43,12 @@ _INPAINT_RADIUS_PX = 5
 
 
 def silhouette(
-    blob: Blob, *, frame_HWC: Image, background_HWC: Image, max_area_px: float
+    blob: Blob,
+    *,
+    frame_HWC: Image,
+    background_HWC: Image,
+    moved_HW: Mask,
+    max_area_px: float,
 ) -> Mask | None:
     """The animal that a region belongs to, or None where the region shows only a ghost.
 
@@ -49,8 +56,10 @@ def silhouette(
         blob: what differs from the background.
         frame_HWC: the frame, uint8 RGB.
         background_HWC: the background under the light of the frame.
-        max_area_px: largest area of an animal; where the brightness leads beyond it (into a wall
-            or a shadow), only the part within the region is returned.
+        moved_HW: where anything changes over the video. However still an animal sits, its outline
+            moves; that of a plate on the floor does not.
+        max_area_px: largest area of an animal. Where the brightness leads beyond it, or to an
+            outline that does not move, only the part within the region is returned.
 
     Returns:
         Mask of the whole picture.
@@ -79,13 +88,21 @@ def silhouette(
     held = np.bincount(labels_HW[seeds], minlength=len(stats))
     held[0] = 0
     label = int(np.argmax(held))
+    grown_HW = as_mask(labels_HW == label)
     if (
         not held[label]
         or stats[label, cv2.CC_STAT_AREA] > max_area_px
         or _border_share(labels_HW, label) > _BORDER
+        or _outline_share(grown_HW, moved_HW) < _MOVING
     ):
         return as_mask(seeds)
-    return np.asarray(cv2.bitwise_or(as_mask(labels_HW == label), as_mask(seeds)))
+    return np.asarray(cv2.bitwise_or(grown_HW, as_mask(seeds)))
+
+
+def _outline_share(mask_HW: Mask, moved_HW: Mask) -> float:
+    """Share of a region's outline that moves."""
+    outline = cv2.subtract(mask_HW, cv2.erode(mask_HW, np.ones((3, 3), np.uint8))) > 0
+    return float(np.mean(moved_HW[outline] > 0))
 
 
 def _walls(like_HW: Mask, *, max_area_px: float) -> Mask:

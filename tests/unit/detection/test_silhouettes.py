@@ -27,7 +27,9 @@ def picture(*, body: tuple[int, int] | None, tail: int | None = None) -> Frames:
     return frame
 
 
-def found(frame: Frames, background: Frames, *, max_area_px: float = 5000) -> list[int | None]:
+def found(
+    frame: Frames, background: Frames, *, max_area_px: float = 5000, moves: bool = True
+) -> list[int | None]:
     """Area of the silhouette of each region, largest region first."""
     blobs = find_blobs(
         frame,
@@ -37,7 +39,13 @@ def found(frame: Frames, background: Frames, *, max_area_px: float = 5000) -> li
         max_blobs=4,
     )
     masks = [
-        silhouette(b, frame_HWC=frame, background_HWC=background, max_area_px=max_area_px)
+        silhouette(
+            b,
+            frame_HWC=frame,
+            background_HWC=background,
+            moved_HW=np.full(frame.shape[:2], 255 * moves, np.uint8),
+            max_area_px=max_area_px,
+        )
         for b in blobs
     ]
     return [None if mask is None else int(np.count_nonzero(mask)) for mask in masks]
@@ -46,6 +54,13 @@ def found(frame: Frames, background: Frames, *, max_area_px: float = 5000) -> li
 def test_the_tail_leads_to_the_body() -> None:
     absorbed, frame = picture(body=(60, 60)), picture(body=(60, 60), tail=10)
     assert found(frame, absorbed) == [pytest.approx(np.count_nonzero(frame[..., 0] > FLOOR), abs=9)]
+
+
+def test_what_never_moves_is_not_followed() -> None:
+    absorbed, frame = picture(body=(60, 60)), picture(body=(60, 60), tail=10)
+    (area,) = found(frame, absorbed, moves=False)
+    assert area is not None
+    assert area < 200  # the tail alone
 
 
 def test_where_an_animal_was_is_no_animal() -> None:

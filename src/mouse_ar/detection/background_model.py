@@ -123,29 +123,51 @@ def fit_background(
         )
     median_HWC = _median(samples_NHWC)
     model = _with_noise(samples_NHWC, median_HWC, config=config)
-    clip = span_seconds < _CLIP_SECONDS
-    # In a clip there are no frames without the animal to learn from.
-    moved_HW = _moved(samples_NHWC, model, config=config)
-    for _ in range(0 if clip else _ROUNDS):
-        emptied_HWC = _emptied(samples_NHWC, model, moved_HW=moved_HW, config=config)
-        if np.array_equal(emptied_HWC, model.image_HWC):
-            break
-        model = _with_noise(samples_NHWC, emptied_HWC, config=config)
+    if span_seconds < _CLIP_SECONDS:
+        # Hardly a frame shows what is below the animal: brightness tells more, where it does.
+        return _still(samples_NHWC, median_HWC, model, config=config) or _without_animals(
+            samples_NHWC, model, config=config
+        )
+    model = _without_animals(samples_NHWC, model, config=config)
     bodies, frames_with_blobs = _bodies_seen(samples_NHWC, model, config=config)
-    clear = len(bodies) >= _LEAST_SEEN and len(bodies) > 0.5 * frames_with_blobs
-    if clear and not clip:
+    if _clear(bodies, frames_with_blobs):
         return model
+    return _still(samples_NHWC, median_HWC, model, config=config, bodies=bodies) or model
+
+
+def _clear(bodies: list[Blob], frames_with_blobs: int) -> bool:
+    return len(bodies) >= _LEAST_SEEN and len(bodies) > 0.5 * frames_with_blobs
+
+
+def _still(
+    samples_NHWC: Image,
+    median_HWC: Image,
+    model: BackgroundModel,
+    *,
+    config: FitConfig,
+    bodies: list[Blob] | None = None,
+) -> BackgroundModel | None:
+    """A model of an animal that never leaves its place, if there is one to be seen.
+
+    Args:
+        samples_NHWC: the frames.
+        median_HWC: their median.
+        model: the model of it.
+        config: what counts as foreground.
+        bodies: what moves as a whole. None: a clip, in which a few may be twitches of the animal,
+            and count only where they are many.
+    """
+    if bodies is None:
+        bodies, frames_with_blobs = _bodies_seen(samples_NHWC, model, config=config)
+        bodies = bodies if _clear(bodies, frames_with_blobs) else []
     still = still_background(
         samples_NHWC,
         median_HWC=median_HWC,
         min_contrast=config.min_contrast,
         area_range_px=config.area_range_px(median_HWC[..., 0].size),
-        # In a clip a few bodies may be twitches of a still animal.
-        bodies=bodies if clear or not clip else [],
+        bodies=bodies,
     )
-    if still is None:
-        return model
-    return BackgroundModel(*still, confidence=_STILL_CONFIDENCE)
+    return None if still is None else BackgroundModel(*still, confidence=_STILL_CONFIDENCE)
 
 
 def _bodies_seen(
@@ -234,6 +256,19 @@ def _outline_ratio(blob: Blob, *, frame_HW: Image, background_HW: Image) -> floa
     return float(
         (background_HW[blob.window][band].mean() + 1) / (frame_HW[blob.window][band].mean() + 1)
     )
+
+
+def _without_animals(
+    samples_NHWC: Image, model: BackgroundModel, *, config: FitConfig
+) -> BackgroundModel:
+    """The model with the animals taken out of its background."""
+    moved_HW = _moved(samples_NHWC, model, config=config)
+    for _ in range(_ROUNDS):
+        emptied_HWC = _emptied(samples_NHWC, model, moved_HW=moved_HW, config=config)
+        if np.array_equal(emptied_HWC, model.image_HWC):
+            break
+        model = _with_noise(samples_NHWC, emptied_HWC, config=config)
+    return model
 
 
 def _moved(samples_NHWC: Image, model: BackgroundModel, *, config: FitConfig) -> Mask:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from colour_model import predictor
 
 import tiny
+from colour_model import predictor
 from mouse_ar.core.metrics import VideoPair, evaluate
 from mouse_ar.core.types import Ethogram, Track
 from mouse_ar.data.training_data import VideoRecord

@@ -7,9 +7,9 @@ from pathlib import Path
 import av
 import cv2
 import pytest
-from colour_model import predictor
 
 import tiny
+from colour_model import predictor
 from mouse_ar.core.splitting import Split
 from mouse_ar.data.training_data import open_training_data
 from mouse_ar.pipelines.config import PreprocessConfig

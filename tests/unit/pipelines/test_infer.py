@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from colour_model import ColourModel, predictor
 
 import tiny
+from colour_model import ColourModel, predictor
 from mouse_ar.core.types import Interval
 from mouse_ar.data.annotations import ProjectTag
 from mouse_ar.data.local_project import LocalProject

@@ -17,6 +17,9 @@ __all__ = ["AssociationConfig", "associate"]
 
 # Scores below this are treated as this: log(0) would forbid a frame.
 _LEAST_SCORE = 1e-3
+# Detections of an animal jitter by parts of the body, and those of a thing at rest do not: without
+# free play a standing phantom of a lower score would be the cheaper path. Body sizes; log of area.
+_FREE_MOVE, _FREE_RESIZE = 0.25, 0.25
 
 
 @dataclass(frozen=True)
@@ -111,11 +114,10 @@ def _transition(
     size = math.sqrt(math.sqrt(node.last.area * box.area))
     (x0, y0), (x1, y1) = node.last.center, box.center
     bodies = math.hypot(x1 - x0, y1 - y0) / size
-    # Detections jitter by a part of the body however short the step: one tenth is free.
     reach = max(1.0, (step - node.last_step) * step_seconds / config.move_seconds)
-    moved = config.move * max(0.0, bodies - 0.1) / reach
-    resized = config.resize * abs(math.log(box.area / node.last.area)) / reach
-    return min(config.jump, moved + resized)
+    moved = config.move * max(0.0, bodies - _FREE_MOVE) / reach
+    resized = config.resize * max(0.0, abs(math.log(box.area / node.last.area)) - _FREE_RESIZE)
+    return min(config.jump, moved + resized / reach)
 
 
 def _trace(node: _Node) -> list[Detection | None]:

@@ -21,7 +21,7 @@ __all__ = ["MAX_GAP_SECONDS", "TRACKING_VERSION", "fill_track", "track_video"]
 Floats = NDArray[np.float64]
 
 # Part of a stored track's key: raise it when association or filling change for equal detections.
-TRACKING_VERSION = 2
+TRACKING_VERSION = 3
 MAX_GAP_SECONDS = 2.0
 
 _BATCH_FRAMES = 16

@@ -49,6 +49,15 @@ def test_skips_a_sudden_change_of_size() -> None:
     assert associate(steps, step_seconds=1 / 30)[9] is None
 
 
+def test_prefers_a_jittering_mouse_to_a_weaker_thing_at_rest() -> None:
+    """In a mouse's box the tail comes and goes: a change of area that is no reason to leave it."""
+    steps = [
+        [at(50 + 4 * (n % 2), score=0.9, size=20 + 2 * (n % 2)), at(400, score=0.8)]
+        for n in range(60)
+    ]
+    assert associate(steps, step_seconds=1 / 30) == [step[0] for step in steps]
+
+
 def test_follows_after_a_long_absence() -> None:
     steps: list[list[Detection]] = [[at(20)] for _ in range(20)]
     steps += [[] for _ in range(60)]

@@ -282,9 +282,14 @@ def demo(
     ),
     seed: Annotated[int, typer.Option(help="Drives the videos and the training.")] = 0,
     config: ConfigOption = None,
+    show: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open its page; only when run in a terminal.")
+    ] = True,
 ) -> None:
     """Make videos of synthetic mice, train on them, and annotate held-out ones."""
     run_demo(output, seed=seed, config=DemoConfig.from_dict(_settings(config, None)))
+    if show and sys.stdout.isatty():
+        typer.launch(str(output / f"seed{seed}" / "index.html"))
 
 
 def _project_for(videos: Path, project: Path | None, actions: ActionSet) -> tuple[Path, int]:

@@ -48,12 +48,11 @@ def test_open_field_first_300_frames(shared_data: Path, bench: ModuleType) -> No
     meta = probe(path)
     detector = BackgroundSubtraction()
     detector.prepare(path, meta=meta)
-    found = [
-        detector.detect(frame_HWC[None])[0]
-        for _, frame_HWC in iter_frames(path, stop=300, step=3, meta=meta)
-    ]
-    chosen = associate(found, step_seconds=3 / meta.fps)
-    seen = {3 * n: d.box for n, d in enumerate(chosen) if d is not None}
+    found = (
+        (frame, detector.detect(frame_HWC[None])[0])
+        for frame, frame_HWC in iter_frames(path, stop=300, step=3, meta=meta)
+    )
+    seen = {frame: d.box for frame, d in associate(found, fps=meta.fps).items()}
     track = fill_track(seen, num_frames=300, fps=meta.fps, detect_every=3)
     truth = bench.read_boxes(path.with_suffix(".boxes.csv"))[""]
     inside, iou = quality(bench, track, {n: b for n, b in truth.items() if n < 300})

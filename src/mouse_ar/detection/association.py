@@ -55,48 +55,54 @@ class AssociationConfig:
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A state of a path: what it saw last and when, and the cost of the best path to it.
+    """A state of a path: what it saw last and in which frame, and the cost of the best path to it.
 
     Nodes point backwards only, so paths that lose are freed while the video runs.
     """
 
     cost: float
     last: Box | None
-    last_step: int
+    last_frame: int
+    frame: int
     detection: Detection | None
     previous: _Node | None
 
 
 def associate(
-    candidates: Iterable[Sequence[Detection]],
+    candidates: Iterable[tuple[int, Sequence[Detection]]],
     *,
-    step_seconds: float,
+    fps: float,
     config: AssociationConfig | None = None,
-) -> list[Detection | None]:
-    """The mouse's detection in each step, None where it was not seen.
+) -> dict[int, Detection]:
+    """The mouse's detection by frame; frames in which it was not seen are absent.
 
     Args:
-        candidates: detections of each step (a step is a frame that was looked at); read once.
-        step_seconds: time between two steps.
+        candidates: frames that were looked at, ascending and in any steps, with the detections
+            in each; read once.
+        fps: frames per second.
         config: costs.
     """
     config = config or AssociationConfig()
-    frontier = [_Node(cost=0.0, last=None, last_step=-1, detection=None, previous=None)]
-    for step, detections in enumerate(candidates):
+    frontier = [_Node(cost=0.0, last=None, last_frame=-1, frame=-1, detection=None, previous=None)]
+    for frame, detections in candidates:
         best = min(frontier, key=_cost)
         # Missing keeps the last box of the cheapest path: one such state is enough.
-        missing = _Node(best.cost + config.missing, best.last, best.last_step, None, best)
+        missing = _Node(best.cost + config.missing, best.last, best.last_frame, frame, None, best)
         following = [missing]
         for detection in detections:
             cost, previous = min(
                 (
-                    (n.cost + _transition(n, detection.box, step, step_seconds, config), n)
+                    (
+                        n.cost
+                        + _transition(n, detection.box, (frame - n.last_frame) / fps, config),
+                        n,
+                    )
                     for n in frontier
                 ),
                 key=lambda pair: pair[0],
             )
             cost -= math.log(max(detection.score, _LEAST_SCORE))
-            following.append(_Node(cost, detection.box, step, detection, previous))
+            following.append(_Node(cost, detection.box, frame, frame, detection, previous))
         frontier = following
     return _trace(min(frontier, key=_cost))
 
@@ -105,25 +111,24 @@ def _cost(node: _Node) -> float:
     return node.cost
 
 
-def _transition(
-    node: _Node, box: Box, step: int, step_seconds: float, config: AssociationConfig
-) -> float:
-    """Cost of seeing the mouse in ``box`` after a path."""
+def _transition(node: _Node, box: Box, seconds: float, config: AssociationConfig) -> float:
+    """Cost of seeing the mouse in ``box`` so long after a path saw it last."""
     if node.last is None:
         return config.start
     size = math.sqrt(math.sqrt(node.last.area * box.area))
     (x0, y0), (x1, y1) = node.last.center, box.center
     bodies = math.hypot(x1 - x0, y1 - y0) / size
-    reach = max(1.0, (step - node.last_step) * step_seconds / config.move_seconds)
+    reach = max(1.0, seconds / config.move_seconds)
     moved = config.move * max(0.0, bodies - _FREE_MOVE) / reach
     resized = config.resize * max(0.0, abs(math.log(box.area / node.last.area)) - _FREE_RESIZE)
     return min(config.jump, moved + resized / reach)
 
 
-def _trace(node: _Node) -> list[Detection | None]:
+def _trace(node: _Node) -> dict[int, Detection]:
     """The detections along a path, in order."""
-    path: list[Detection | None] = []
+    path: dict[int, Detection] = {}
     while node.previous is not None:
-        path.append(node.detection)
+        if node.detection is not None:
+            path[node.frame] = node.detection
         node = node.previous
-    return path[::-1]
+    return dict(reversed(path.items()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +12,23 @@ from scipy.ndimage import gaussian_filter1d, median_filter
 
 from mouse_ar.core.types import Box, Track
 from mouse_ar.detection.association import associate
-from mouse_ar.detection.protocol import Detection, Detector
+from mouse_ar.detection.protocol import Detector
+from mouse_ar.detection.sparse import STILL_IOU, detect_sparsely
 from mouse_ar.video.probe import VideoMeta, probe
-from mouse_ar.video.reader import iter_frames
+from mouse_ar.video.reader import Picture, iter_pictures
 
-__all__ = ["MAX_GAP_SECONDS", "TRACKING_VERSION", "fill_track", "track_video"]
+__all__ = ["DETECT_EVERY", "MAX_GAP_SECONDS", "TRACKING_VERSION", "fill_track", "track_video"]
 
 Floats = NDArray[np.float64]
 
 # Part of a stored track's key: raise it when association or filling change for equal detections.
-TRACKING_VERSION = 3
+TRACKING_VERSION = 4
+DETECT_EVERY = 4
 MAX_GAP_SECONDS = 2.0
 
-_BATCH_FRAMES = 16
+# Frames kept to look at them again: 64 of 1920 x 1080.
+_HELD_PIXELS = 64 * 1920 * 1080
+_REPORT_FRAMES = 16
 # Boxes jitter by a pixel or two from frame to frame; a mouse does not change its course within
 # this time. The filter is symmetric, so it does not lag.
 _SMOOTHING_SECONDS = 0.04
@@ -41,41 +45,49 @@ def track_video(
     path: Path,
     *,
     detector: Detector,
-    detect_every: int = 1,
+    detect_every: int = DETECT_EVERY,
+    still_iou: float = STILL_IOU,
     max_gap_seconds: float = MAX_GAP_SECONDS,
     meta: VideoMeta | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Track:
     """The mouse's box in every frame of a video.
 
-    The video is decoded once, beside what ``detector.prepare`` reads, and no frame is kept.
-    See :func:`fill_track` for frames without detection.
+    The video is decoded once, beside what ``detector.prepare`` reads, and few frames are kept.
+    See :func:`~.sparse.detect_sparsely` for the frames that are looked at, and :func:`fill_track`
+    for those without detection.
 
     Args:
         path: the video.
         detector: prepared here for this video.
-        detect_every: look at every n-th frame and interpolate between.
+        detect_every: look at every n-th frame, more often where the mouse moves fast, and
+            interpolate between.
+        still_iou: overlap of boxes below which the mouse moves fast.
         max_gap_seconds: longest time over which a box is interpolated or held while unseen.
         meta: result of ``probe``, to save probing again.
         progress: called with (frames done, frames in all).
 
     Raises:
-        ValueError: on ``detect_every`` < 1 or a negative gap.
+        ValueError: on ``detect_every`` < 1, an overlap outside 0..1 or a negative gap.
         VideoError: when the video cannot be read.
     """
-    if detect_every < 1 or max_gap_seconds < 0:
+    if detect_every < 1 or not 0 <= still_iou <= 1 or max_gap_seconds < 0:
         raise ValueError(
-            "track_video needs detect_every >= 1 and max_gap_seconds >= 0, "
-            f"got {detect_every}, {max_gap_seconds}."
+            "track_video needs detect_every >= 1, still_iou within 0..1 and max_gap_seconds >= 0, "
+            f"got {detect_every}, {still_iou}, {max_gap_seconds}."
         )
     meta = meta or probe(path)
     detector.prepare(path, meta=meta)
-    chosen = associate(
-        _detections(path, meta=meta, detector=detector, step=detect_every, progress=progress),
-        step_seconds=detect_every / meta.fps,
+    found = detect_sparsely(
+        _reported(iter_pictures(path, meta=meta), meta=meta, progress=progress),
+        num_frames=meta.num_frames,
+        detector=detector,
+        detect_every=detect_every,
+        still_iou=still_iou,
+        held_frames=_HELD_PIXELS // (meta.width * meta.height),
     )
     return fill_track(
-        {step * detect_every: d.box for step, d in enumerate(chosen) if d is not None},
+        {frame: d.box for frame, d in associate(found, fps=meta.fps).items()},
         num_frames=meta.num_frames,
         fps=meta.fps,
         detect_every=detect_every,
@@ -83,20 +95,17 @@ def track_video(
     )
 
 
-def _detections(
-    path: Path,
+def _reported(
+    pictures: Iterator[tuple[int, Picture]],
     *,
     meta: VideoMeta,
-    detector: Detector,
-    step: int,
     progress: Callable[[int, int], None] | None,
-) -> Iterator[list[Detection]]:
-    """Detections of every ``step``-th frame, looked for in batches."""
-    stream = iter_frames(path, step=step, meta=meta)
-    while batch := list(islice(stream, _BATCH_FRAMES)):
-        yield from detector.detect(np.stack([frame_HWC for _, frame_HWC in batch]))
-        if progress is not None:
-            progress(min(meta.num_frames, batch[-1][0] + step), meta.num_frames)
+) -> Iterator[tuple[int, Picture]]:
+    """The same pictures, with progress now and then."""
+    for frame, picture in pictures:
+        yield frame, picture
+        if progress is not None and (frame % _REPORT_FRAMES == 0 or frame == meta.num_frames - 1):
+            progress(frame + 1, meta.num_frames)
 
 
 def fill_track(

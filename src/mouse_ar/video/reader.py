@@ -9,7 +9,7 @@ time; more than a second of that is an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 from mouse_ar.video._decoder import FrameDecoder
 from mouse_ar.video.probe import VideoMeta, probe
 
-__all__ = ["RandomAccessReader", "iter_frames", "open_video"]
+__all__ = ["Picture", "RandomAccessReader", "iter_frames", "iter_pictures", "open_video"]
+
+# A decoded frame; called, it gives the frame_HWC (uint8 RGB).
+Picture = Callable[[], NDArray[np.uint8]]
 
 
 def iter_frames(
@@ -49,6 +52,25 @@ def iter_frames(
         VideoError: the file cannot be read.
         ValueError: the range is not within the video.
     """
+    pictures = iter_pictures(path, start=start, stop=stop, step=step, meta=meta, threads=threads)
+    for index, picture in pictures:
+        yield index, picture()
+
+
+def iter_pictures(
+    path: Path | str,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    step: int = 1,
+    meta: VideoMeta | None = None,
+    threads: int = 2,
+) -> Iterator[tuple[int, Picture]]:
+    """Like :func:`iter_frames`, for those who do not need every frame in RGB.
+
+    Yields:
+        Frame index and the frame, which is converted when it is called.
+    """
     meta = meta or probe(path)
     stop = meta.num_frames if stop is None else stop
     if not 0 <= start <= stop <= meta.num_frames or step < 1:
@@ -59,7 +81,7 @@ def iter_frames(
     decoder = FrameDecoder(meta, threads=threads)
     try:
         for index in range(start, stop, step):
-            yield index, decoder.read(index)
+            yield index, decoder.picture(index)
     finally:
         decoder.close()
 

@@ -11,9 +11,11 @@ from mouse_ar.synthetic.baseline import (
 )
 from mouse_ar.synthetic.config import GROOMING, TWITCH, SyntheticConfig
 from mouse_ar.synthetic.dataset import write_dataset, write_video
+from mouse_ar.synthetic.disturbance import DISTURBANCES
 from mouse_ar.synthetic.generate import SyntheticVideo, make_video
 
 __all__ = [
+    "DISTURBANCES",
     "GROOMING",
     "TWITCH",
     "EnergyBaseline",

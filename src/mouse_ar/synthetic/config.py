@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from mouse_ar.synthetic.disturbance import DISTURBANCES
+
 __all__ = ["GROOMING", "TWITCH", "SyntheticConfig"]
 
 # Tag names as in configs/actions.yaml.
@@ -35,6 +37,8 @@ class SyntheticConfig:
         noise_sigma: standard deviation of the sensor noise in grey levels (0..255).
         flicker_percent: peak of the lamp flicker in every frame, in percent of brightness.
         positive_free: indices of videos without any labelled action.
+        disturbance: what makes the mouse harder to find, one of DISTURBANCES
+            (:mod:`~mouse_ar.synthetic.disturbance`).
 
     Raises:
         ValueError: a value is out of its range, or the rates do not fit into the time.
@@ -55,12 +59,18 @@ class SyntheticConfig:
     noise_sigma: float = 2.5
     flicker_percent: float = 1.5
     positive_free: tuple[int, ...] = (5,)
+    disturbance: str = "none"
 
     def __post_init__(self) -> None:
         for name in ("num_videos", "seconds_per_video", "fps"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"SyntheticConfig.{name} must be > 0, got {value}.")
+        if self.disturbance not in DISTURBANCES:
+            raise ValueError(
+                f"SyntheticConfig.disturbance must be one of {', '.join(DISTURBANCES)}, "
+                f"got {self.disturbance!r}."
+            )
         if self.seed < 0:
             raise ValueError(f"SyntheticConfig.seed must be >= 0, got {self.seed}.")
         for name in ("width", "height"):

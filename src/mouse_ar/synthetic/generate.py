@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from mouse_ar.core.types import Bout, Ethogram, Track
 from mouse_ar.synthetic.config import GROOMING, TWITCH, SyntheticConfig
+from mouse_ar.synthetic.disturbance import Disturbance, disturb
 from mouse_ar.synthetic.motion import Motion, simulate
 from mouse_ar.synthetic.mouse import COAT_COLORS, CoatColors, MouseShape, paint_mouse, shape_mouse
 from mouse_ar.synthetic.scene import Look, Scene, build_scene, choose_look
@@ -48,6 +50,7 @@ class SyntheticVideo:
     _motion: Motion = field(repr=False)
     _surroundings: Surroundings = field(repr=False)
     _shape: MouseShape = field(repr=False)
+    _disturbance: Disturbance = field(repr=False)
     _noise_seed: tuple[int, ...] = field(repr=False)
 
     @property
@@ -71,10 +74,10 @@ class SyntheticVideo:
 
     def _paint(self, frame: int, *, colors: CoatColors, rng: np.random.Generator) -> UInt8Array:
         scene, around = self._scene, self._surroundings
-        scene_HWC = scene.background_HWC.copy()
+        scene_HWC = self._floor(frame, colors=colors)
         light = scene.light_at(*self._motion.xy_T2[frame])
         paint_mouse(scene_HWC, shape=self._shape, frame=frame, colors=colors, light=light)
-        seen = cv2.GaussianBlur(scene_HWC, (3, 3), 0)
+        seen: NDArray[Any] = self._disturbance.light(cv2.GaussianBlur(scene_HWC, (3, 3), 0), frame)
         gain = around.gain_T[frame]
         if np.isnan(around.shadow_T[frame]):
             seen = cv2.convertScaleAbs(seen, alpha=gain)
@@ -82,12 +85,24 @@ class SyntheticVideo:
             across = np.arange(self.width) / self.width - around.shadow_T[frame]
             factor = gain * (1 - 0.35 * np.exp(-((across / 0.14) ** 2)))
             seen = np.clip(seen * factor[:, None], 0, 255).astype(np.uint8)
-        if around.camera_T2[frame].any():
-            dx, dy = around.camera_T2[frame]
+        shift = around.camera_T2[frame] + self._disturbance.shift_T2[frame]
+        if shift.any():
+            dx, dy = shift
             move = np.array([[1, 0, dx], [0, 1, dy]])
             size = (self.width, self.height)
             seen = cv2.warpAffine(seen, move, size, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(cv2.add(seen, scene.noise(rng), dtype=cv2.CV_8U), dtype=np.uint8)
+
+    def _floor(self, frame: int, *, colors: CoatColors) -> UInt8Array:
+        """The arena without the mouse, as disturbed."""
+        floor_HWC = self._scene.background_HWC.copy()
+        self._disturbance.strew(floor_HWC, frame)
+        if self._disturbance.kind == "shadow":
+            blank_HWC = np.zeros_like(floor_HWC)
+            paint_mouse(blank_HWC, shape=self._shape, frame=frame, colors=colors, light=1.0)
+            mouse_HW = blank_HWC.max(axis=2) > 0
+            self._disturbance.cast(floor_HWC, mouse_HW, body_px=self._shape.body_px)
+        return floor_HWC
 
 
 def make_video(config: SyntheticConfig, index: int) -> SyntheticVideo:
@@ -106,6 +121,14 @@ def make_video(config: SyntheticConfig, index: int) -> SyntheticVideo:
     motion = simulate(script, config=config, scene=scene, body_px=body_px, rng=rng)
     around = simulate_surroundings(script, config=config, rng=rng)
     shape = shape_mouse(motion, body_px=body_px)
+    size = {"width": config.width, "height": config.height}
+    disturbance = disturb(
+        config.disturbance,
+        track=shape.boxes(around.camera_T2, **size),
+        fps=config.fps,
+        rng=np.random.default_rng([config.seed, index, 2]),
+        **size,
+    )
     return SyntheticVideo(
         name=f"mouse_{index:02d}_{look.arena}_{look.coat}_{look.light}",
         width=config.width,
@@ -113,11 +136,12 @@ def make_video(config: SyntheticConfig, index: int) -> SyntheticVideo:
         look=look,
         ethogram=_labels(script, fps=config.fps),
         unlabelled=_unlabelled(script, fps=config.fps),
-        track=shape.boxes(around.camera_T2, width=config.width, height=config.height),
+        track=shape.boxes(around.camera_T2 + disturbance.shift_T2, **size),
         _scene=scene,
         _motion=motion,
         _surroundings=around,
         _shape=shape,
+        _disturbance=disturbance,
         _noise_seed=(config.seed, index, 1),
     )
 

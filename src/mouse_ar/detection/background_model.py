@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mouse_ar.detection.segmentation import Blob, as_mask, difference, find_blobs, match_light
+from mouse_ar.detection.light import gain, match_light
+from mouse_ar.detection.segmentation import Blob, as_mask, difference, find_blobs
 from mouse_ar.detection.silhouettes import empty_arena, silhouette
 from mouse_ar.detection.still_animal import still_background
 
@@ -121,7 +122,7 @@ def fit_background(
         raise ValueError(
             f"A background needs at least one frame (N, H, W, 3), got {samples_NHWC.shape}."
         )
-    median_HWC = _median(samples_NHWC)
+    samples_NHWC, median_HWC = _evenly_lit(samples_NHWC)
     model = _with_noise(samples_NHWC, median_HWC, config=config)
     if span_seconds < _CLIP_SECONDS:
         # Hardly a frame shows what is below the animal: brightness tells more, where it does.
@@ -188,6 +189,20 @@ def _bodies_seen(
             if ratio < 1 / _GHOST_RATIO:
                 bodies.append(blob)
     return bodies, frames_with_blobs
+
+
+def _evenly_lit(samples_NHWC: Image) -> tuple[Image, Image]:
+    """The samples under the light of their median, and the median of these."""
+    median_HWC = _median(samples_NHWC)
+    gains = [gain(median_HWC, frame_HWC=frame_HWC) for frame_HWC in samples_NHWC]
+    uneven = {n: factor for n, factor in enumerate(gains) if not isinstance(factor, float)}
+    if not uneven:
+        return samples_NHWC, median_HWC
+    samples_NHWC = samples_NHWC.copy()
+    for n, factor_HW in uneven.items():
+        factor_HWC = cv2.merge([factor_HW] * 3)
+        samples_NHWC[n] = cv2.divide(samples_NHWC[n], factor_HWC, dtype=cv2.CV_8U)
+    return samples_NHWC, _median(samples_NHWC)
 
 
 def _median(samples_NHWC: Image) -> Image:

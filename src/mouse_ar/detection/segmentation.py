@@ -13,18 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mouse_ar.core.types import Box
+from mouse_ar.detection.light import match_light
 
-__all__ = ["Blob", "as_mask", "body_box", "difference", "find_blobs", "match_light"]
+__all__ = ["Blob", "as_mask", "body_box", "difference", "find_blobs"]
 
 Image = NDArray[Any]  # uint8; OpenCV's stubs know no element type
 Mask = NDArray[Any]  # 0 or 255
 
-# A pixel darker than this tells little about the gain of the light.
+# A floor darker than this tells little about the share of the light that is missing.
 _DARK = 20
 # Smoothing widens every part by about this much on each side.
 _BLUR_PX = 1.5
-# Lighting is judged on every 8th pixel in both directions.
-_GRID = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,22 +65,6 @@ class Blob:
 def as_mask(flags_HW: NDArray[np.bool_]) -> Mask:
     """Booleans as OpenCV wants them: uint8, 0 or 255."""
     return flags_HW.view(np.uint8) * np.uint8(255)
-
-
-def match_light(background_HWC: Image, *, frame_HWC: Image) -> Image:
-    """The background under the light of a frame: one gain, the median over the image.
-
-    The median ignores the animal as long as it covers less than half of the picture. Where most
-    of the picture is black (infrared), a gain cannot be told from the animal's motion: unchanged.
-    """
-    reference = background_HWC[::_GRID, ::_GRID].astype(np.float32)
-    lit = reference > _DARK
-    if lit.mean() < 0.4:
-        return background_HWC
-    gain = float(np.median(frame_HWC[::_GRID, ::_GRID][lit] / reference[lit]))
-    if abs(gain - 1.0) < 0.01:
-        return background_HWC
-    return cv2.convertScaleAbs(background_HWC, alpha=gain)
 
 
 def difference(frame_HWC: Image, *, background_HWC: Image) -> Image:

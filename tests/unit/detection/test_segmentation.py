@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mouse_ar.detection.segmentation import Blob, as_mask, body_box, find_blobs, match_light
+from mouse_ar.detection.segmentation import Blob, as_mask, body_box, find_blobs
 
 
 def blob_of(mask: np.ndarray) -> Blob:
@@ -84,19 +83,3 @@ def test_no_region_in_equal_frames() -> None:
     assert not find_blobs(
         frame, background_HWC=frame, threshold_HW=threshold, area_range_px=(1, 1600), max_blobs=3
     )
-
-
-@pytest.mark.parametrize("gain", [0.5, 0.8, 1.2])
-def test_light_is_matched_despite_an_animal(gain: float) -> None:
-    background = np.full((120, 160, 3), 150, np.uint8)
-    frame = cv2.convertScaleAbs(background, alpha=gain)
-    frame[20:90, 20:100] = 10
-    lit = match_light(background, frame_HWC=frame)
-    assert abs(float(lit.mean()) - 150 * gain) <= 1
-
-
-def test_light_of_a_dark_picture_is_left_alone() -> None:
-    background = np.full((120, 160, 3), 8, np.uint8)
-    background[:40] = 100
-    frame = np.full_like(background, 8)
-    np.testing.assert_array_equal(match_light(background, frame_HWC=frame), background)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from mouse_ar.detection.light import gain, match_light
 from mouse_ar.detection.segmentation import Blob, as_mask, difference, find_blobs
+from mouse_ar.detection.shadow import shadow_limit
 from mouse_ar.detection.silhouettes import empty_arena, silhouette
 from mouse_ar.detection.still_animal import still_background
 
@@ -81,12 +82,14 @@ class BackgroundModel:
         area_px: usual area of the animal; None when nothing ever moved.
         confidence: trust in the model, 0..1: lower where the animal never left its place, so
             that it was told from the arena by brightness alone.
+        shadow: share of the light that the animal's shadow takes; None where none is known.
     """
 
     image_HWC: Image
     threshold_HW: Image
     area_px: float | None
     confidence: float
+    shadow: float | None = None
 
     def blobs(self, frame_HWC: Image, *, config: FitConfig, max_blobs: int) -> list[Blob]:
         """Foreground regions of a frame of the model's size that may be animals, largest first."""
@@ -132,7 +135,7 @@ def fit_background(
     model = _without_animals(samples_NHWC, model, config=config)
     bodies, frames_with_blobs = _bodies_seen(samples_NHWC, model, config=config)
     if _clear(bodies, frames_with_blobs):
-        return model
+        return replace(model, shadow=shadow_limit(bodies))
     return _still(samples_NHWC, median_HWC, model, config=config, bodies=bodies) or model
 
 

@@ -85,7 +85,7 @@ def _terms(shape: tuple[int, ...]) -> Floats:
 def _robust_fit(terms_NK: Floats, values_N: Floats) -> Floats:
     """Coefficients by iteratively re-weighted least squares."""
     residual_N: NDArray[Any] = np.subtract(values_N, np.median(values_N))
-    fit_K = np.zeros(terms_NK.shape[1])
+    fit_K: NDArray[Any] = np.zeros(terms_NK.shape[1])
     for _ in range(_ROUNDS):
         reach = _TUKEY * max(_spread(residual_N), _SAME)
         weight_N = np.maximum(0.0, 1.0 - (residual_N / reach) ** 2)

@@ -22,6 +22,8 @@ Mask = NDArray[Any]  # 0 or 255
 
 # A floor darker than this tells little about the share of the light that is missing.
 _DARK = 20
+# At most this share of the animal's own strength is cut off as shadow.
+_SHADE = 0.85
 # Smoothing widens every part by about this much on each side.
 _BLUR_PX = 1.5
 
@@ -34,6 +36,7 @@ class Blob:
         left: left edge of the region's window in pixels.
         top: top edge.
         mask_HW: the region within its window, 0 or 255.
+        is_darker: whether the region is darker than the arena.
         strength_HW: how different from the arena each pixel of the window is, float32. For an
             animal darker than the arena it is the share of the light that is missing (a shadow
             takes the same share everywhere, and a coat more than a shadow); for a lighter one
@@ -45,6 +48,7 @@ class Blob:
     left: int
     top: int
     mask_HW: Mask
+    is_darker: bool
     strength_HW: NDArray[np.float32]
     area_px: int
     contrast: float
@@ -108,12 +112,14 @@ def find_blobs(
         left, top = left + x, top + y
         window = slice(top, top + height), slice(left, left + width)
         diff, background = diff_HW[window], lit_HWC[window]
+        is_darker = _is_darker(diff, frame_HWC[window], background, inside)
         blobs.append(
             Blob(
                 left=left,
                 top=top,
                 mask_HW=as_mask(inside),
-                strength_HW=_strength(diff, frame_HWC[window], background, inside),
+                is_darker=is_darker,
+                strength_HW=_strength(diff, background, is_darker=is_darker),
                 area_px=area,
                 contrast=float(np.percentile(diff[inside], 80)),
             )
@@ -121,20 +127,24 @@ def find_blobs(
     return blobs
 
 
-def _strength(
+def _is_darker(
     diff_HW: Image, frame_HWC: Image, background_HWC: Image, inside_HW: NDArray[np.bool_]
-) -> NDArray[np.float32]:
-    """See :attr:`Blob.strength_HW`."""
-    strength_HW: NDArray[np.float32] = diff_HW.astype(np.float32)
+) -> bool:
     before = background_HWC[inside_HW].astype(np.int16)
     darker = float(np.median(before - frame_HWC[inside_HW]))
-    if darker < 0.5 * float(np.median(diff_HW[inside_HW])):
+    return darker >= 0.5 * float(np.median(diff_HW[inside_HW]))
+
+
+def _strength(diff_HW: Image, background_HWC: Image, *, is_darker: bool) -> NDArray[np.float32]:
+    """See :attr:`Blob.strength_HW`."""
+    strength_HW: NDArray[np.float32] = diff_HW.astype(np.float32)
+    if not is_darker:
         return np.sqrt(strength_HW)
     light_HW = cv2.blur(background_HWC.max(axis=2), (3, 3)).astype(np.float32)
     return np.asarray(strength_HW / np.maximum(light_HW, _DARK), dtype=np.float32)
 
 
-def body_box(blob: Blob, *, core: float, thin: float) -> Box:
+def body_box(blob: Blob, *, core: float, thin: float, shadow: float | None = None) -> Box:
     """Box around the body: without soft shadow and reflection, and without most of the tail.
 
     Args:
@@ -143,9 +153,14 @@ def body_box(blob: Blob, *, core: float, thin: float) -> Box:
             or reflection.
         thin: parts thinner than this share of the body's thickness (the tail) are cut off by a
             morphological opening; 0 keeps everything.
+        shadow: share of the light that is known to be taken by shadow.
     """
     inside = blob.mask_HW > 0
-    enough = core * float(np.percentile(blob.strength_HW[inside], 80))
+    full = float(np.percentile(blob.strength_HW[inside], 80))
+    enough = core * full
+    if shadow is not None and blob.is_darker:
+        # Where the whole region is weaker than usual, the animal may be in the shade itself.
+        enough = max(enough, min(shadow, _SHADE * full))
     solid = as_mask(inside & (blob.strength_HW >= enough))
     # A rim of zeros, so that the region's window does not count as inside.
     solid = cv2.copyMakeBorder(solid, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)

@@ -15,6 +15,7 @@ def blob_of(mask: np.ndarray) -> Blob:
         left=0,
         top=0,
         mask_HW=as_mask(mask),
+        is_darker=True,
         strength_HW=np.where(mask, 1.0, 0.0).astype(np.float32),
         area_px=int(mask.sum()),
         contrast=100.0,

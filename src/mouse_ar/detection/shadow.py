@@ -1,0 +1,58 @@
+"""How dark the shadow is that an animal casts, learnt from a whole video.
+
+A lamp's shadow takes the same share of the light wherever the animal goes, and a coat takes more
+and varies with the pose. So among all pixels of the animal's regions, a shadow is a narrow peak
+with a gap above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mouse_ar.detection.segmentation import Blob
+
+__all__ = ["shadow_limit"]
+
+_BINS = 40
+# A region's rim is a blend of animal and floor.
+_RIM = np.ones((5, 5), np.uint8)
+# Regions in fewer frames than this tell nothing.
+_LEAST_BLOBS = 5
+# The gap is this much emptier than the peaks on both sides, which hold at least a share of the
+# pixels: of the shadow, of the animal.
+_GAP, _LEAST_SHADOW, _LEAST_ANIMAL = 0.35, 0.05, 0.3
+
+
+def shadow_limit(blobs: Iterable[Blob]) -> float | None:
+    """Share of the light that a shadow takes at most, or None where none is told apart.
+
+    Args:
+        blobs: the animal's regions in many frames; those of a light animal do not count.
+    """
+    shares = [
+        blob.strength_HW[cv2.erode(blob.mask_HW, _RIM) > 0] for blob in blobs if blob.is_darker
+    ]
+    if len(shares) < _LEAST_BLOBS:
+        return None
+    counts, edges = np.histogram(np.concatenate(shares), bins=_BINS, range=(0.0, 1.0))
+    if not counts.any():
+        return None
+    return _first_gap(np.convolve(counts, (0.25, 0.5, 0.25), "same") / counts.sum(), edges)
+
+
+def _first_gap(density: NDArray[np.float64], edges: NDArray[np.float64]) -> float | None:
+    """The lowest gap between two peaks."""
+    for gap in range(1, _BINS - 1):
+        below, above = density[:gap], density[gap + 1 :]
+        if (
+            density[gap] < _GAP * min(below.max(), above.max())
+            and density[gap] <= above[: max(1, _BINS // 20)].min()
+            and below.sum() >= _LEAST_SHADOW
+            and above.sum() >= _LEAST_ANIMAL
+        ):
+            return float(edges[gap + 1])
+    return None

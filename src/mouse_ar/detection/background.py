@@ -148,9 +148,7 @@ class BackgroundSubtraction:
         for blob in model.blobs(
             small_HWC, config=self.config.fit, max_blobs=self.config.max_detections
         ):
-            box = body_box(
-                blob, core=self.config.core, thin=self.config.thin, shadow=model.shadow
-            )
+            box = body_box(blob, core=self.config.core, thin=self.config.thin, shadow=model.shadow)
             sides = (factor * v for v in (box.left, box.top, box.right, box.bottom))
             detections.append(Detection(box=Box(*sides), score=_score(blob, model)))
         return sorted(detections, key=lambda d: -d.score)

@@ -158,8 +158,8 @@ def body_box(blob: Blob, *, core: float, thin: float, shadow: float | None = Non
     inside = blob.mask_HW > 0
     full = float(np.percentile(blob.strength_HW[inside], 80))
     enough = core * full
-    if shadow is not None and blob.is_darker:
-        # Where the whole region is weaker than usual, the animal may be in the shade itself.
+    # Where the whole region is weaker than that, the animal is in the shade itself.
+    if shadow is not None and blob.is_darker and shadow < full:
         enough = max(enough, min(shadow, _SHADE * full))
     solid = as_mask(inside & (blob.strength_HW >= enough))
     # A rim of zeros, so that the region's window does not count as inside.

@@ -22,9 +22,12 @@ _BINS = 40
 _RIM = np.ones((5, 5), np.uint8)
 # Regions in fewer frames than this tell nothing.
 _LEAST_BLOBS = 5
+# A shadow is weaker than this share of the animal itself (80th percentile); a gap above it parts
+# darker from lighter parts of a coat.
+_WEAKER = 0.88
 # The gap is this much emptier than the peaks on both sides, which hold at least a share of the
 # pixels: of the shadow, of the animal.
-_GAP, _LEAST_SHADOW, _LEAST_ANIMAL = 0.35, 0.05, 0.3
+_GAP, _LEAST_SHADOW, _LEAST_ANIMAL = 0.5, 0.05, 0.3
 
 
 def shadow_limit(blobs: Iterable[Blob]) -> float | None:
@@ -38,10 +41,14 @@ def shadow_limit(blobs: Iterable[Blob]) -> float | None:
     ]
     if len(shares) < _LEAST_BLOBS:
         return None
-    counts, edges = np.histogram(np.concatenate(shares), bins=_BINS, range=(0.0, 1.0))
-    if not counts.any():
+    shares_P = np.concatenate(shares)
+    if not len(shares_P):
         return None
-    return _first_gap(np.convolve(counts, (0.25, 0.5, 0.25), "same") / counts.sum(), edges)
+    counts, edges = np.histogram(shares_P, bins=_BINS, range=(0.0, 1.0))
+    density = np.convolve(counts, (0.25, 0.5, 0.25), "same") / len(shares_P)
+    limit = _first_gap(density, edges)
+    weak = _WEAKER * float(np.percentile(shares_P, 80))
+    return limit if limit is not None and limit < weak else None
 
 
 def _first_gap(density: NDArray[np.float64], edges: NDArray[np.float64]) -> float | None:

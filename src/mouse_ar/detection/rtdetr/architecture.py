@@ -21,7 +21,7 @@ PARTS = {
     "detection head": "decoder.enc_score_head.weight",
 }
 # Backbones by kind of block and blocks per stage; their depth counts the convolutions.
-BACKBONES = {
+BACKBONES: dict[tuple[bool, tuple[int, ...]], int] = {
     (False, (2, 2, 2, 2)): 18,
     (False, (3, 4, 6, 3)): 34,
     (True, (3, 4, 6, 3)): 50,

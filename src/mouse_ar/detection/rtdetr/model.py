@@ -86,13 +86,13 @@ def _empty_model(architecture: Architecture, settings: Settings) -> nn.Module:
     from transformers import RTDetrResNetConfig, RTDetrV2Config, RTDetrV2ForObjectDetection
 
     a = architecture
-    backbone = RTDetrResNetConfig(
-        layer_type="bottleneck" if a.bottleneck else "basic",
-        depths=list(a.depths),
-        hidden_sizes=list(a.hidden_sizes),
-        embedding_size=a.stem_width,
-        out_indices=[2, 3, 4],
-    )
+    backbone: dict[str, Any] = {
+        "layer_type": "bottleneck" if a.bottleneck else "basic",
+        "depths": list(a.depths),
+        "hidden_sizes": list(a.hidden_sizes),
+        "embedding_size": a.stem_width,
+        "out_indices": [2, 3, 4],
+    }
     sizes: dict[str, Any] = {
         "encoder_in_channels": list(a.hidden_sizes[1:]),
         "encoder_hidden_dim": a.encoder_dim,
@@ -111,7 +111,7 @@ def _empty_model(architecture: Architecture, settings: Settings) -> nn.Module:
         "num_denoising": 100 if a.denoising else 0,
     }
     config = RTDetrV2Config(
-        backbone_config=backbone,
+        backbone_config=RTDetrResNetConfig(**backbone),
         encoder_activation_function=settings.encoder_activation,
         activation_function=settings.fusion_activation,
         decoder_activation_function=settings.decoder_activation,

@@ -185,9 +185,9 @@ def _value(config: Mapping[str, Any], place: tuple[str, str], *, source: str) ->
 
 def _same(got: Any, expected: Any) -> bool:
     """Equality; one number stands for a list of equal ones, as for ``num_points``."""
-    if isinstance(expected, list) and not isinstance(got, (list, tuple)):
+    if isinstance(expected, list) and not isinstance(got, list):
         return all(got == value for value in expected)
-    return (list(got) if isinstance(got, tuple) else got) == expected
+    return bool(got == expected)
 
 
 def _spelled(place: tuple[str, str]) -> str:

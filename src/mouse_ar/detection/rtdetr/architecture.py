@@ -198,6 +198,12 @@ def _require_supported(
             "classes (query_select_method 'agnostic'), which cannot be run here. Train with "
             "query_select_method 'default'."
         )
+    heads = architecture.decoder_heads
+    if heads < 1 or architecture.d_model % heads:
+        raise CheckpointError(
+            f"{source}: its decoder of width {architecture.d_model} has {heads} heads, which must "
+            "divide it. Use a checkpoint of a published configuration."
+        )
     if "decoder.tgt_embed.weight" in weights:
         raise CheckpointError(
             f"{source}: has learnt queries (learn_query_content), which cannot be run here. "

@@ -159,7 +159,10 @@ def _unpickle(path: Path) -> Any:
         except pickle.UnpicklingError as error:  # torch's text advises to load it unsafely
             named = re.search(r"GLOBAL (\S+)", str(error))
             if named is None:
-                raise
+                raise CheckpointError(
+                    f"{path}: is truncated, damaged or no checkpoint, or could not be loaded "
+                    "without running code in it, which is never done. Copy or download it again."
+                ) from error
             raise _unsafe(path, what=named[1]) from error
 
 

@@ -130,12 +130,19 @@ def read_settings(
     for name in values:
         if name.endswith("activation"):
             values[name] = ACTIVATIONS.get(values[name], values[name])
+    used_layers = _used_layers(config, architecture, source=source)
     try:
-        return Settings(used_layers=_used_layers(config, architecture, source=source), **values)
+        settings = Settings(used_layers=used_layers, **values)
+        if architecture.encoder_dim % settings.encoder_heads:
+            raise ValueError(
+                f"encoder_heads {settings.encoder_heads} does not divide the encoder's width "
+                f"{architecture.encoder_dim}"
+            )
     except (TypeError, ValueError) as error:
         raise CheckpointError(
             f"{source}: {error}. Correct the configuration, or use none."
         ) from error
+    return settings
 
 
 _PLACES = {

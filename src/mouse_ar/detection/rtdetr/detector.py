@@ -19,7 +19,7 @@ from mouse_ar.core.types import Box
 from mouse_ar.detection.protocol import Detection
 from mouse_ar.detection.rtdetr.architecture import Architecture
 from mouse_ar.detection.rtdetr.model import LoadReport, original_weights
-from mouse_ar.detection.rtdetr.preprocessing import resize
+from mouse_ar.detection.rtdetr.preprocessing import require_frames, resize
 from mouse_ar.detection.rtdetr.settings import Settings
 from mouse_ar.video.probe import VideoMeta
 
@@ -171,9 +171,10 @@ class RTDetrV2Detector:
             RuntimeError: the network's outputs are not finite.
         """
         column = self.class_names.index(self.class_name)
-        height, width = np.shape(frames_NHWC)[1:3] if np.ndim(frames_NHWC) == 4 else (0, 0)
+        require_frames(frames_NHWC)
+        height, width = frames_NHWC.shape[1:3]
         found: list[list[Detection]] = []
-        for start in range(0, max(1, len(frames_NHWC)), self.options.batch_size):
+        for start in range(0, len(frames_NHWC), self.options.batch_size):
             pixels_NCHW = resize(frames_NHWC[start : start + self.options.batch_size])
             outputs = self._run(pixels_NCHW.to(self.device).float() / 255, precision=self.precision)
             for logits, boxes in zip(outputs.logits[..., column], outputs.boxes, strict=True):

@@ -101,10 +101,9 @@ def test_layers_behind_eval_idx_are_left_out(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.pth", {"model": weights})
     (tmp_path / "model_config.yml").write_text("RTDETRTransformerv2: {eval_idx: 1}")
     detector = load(path)
-    unused = [k for k, v in detector.report.unused.items() if v.endswith("by eval_idx")]
-    assert {
-        key.split(".")[3 if "layers.2" in key and "head" not in key else 2] for key in unused
-    } == {"2"}
+    unused = {k for k, v in detector.report.unused.items() if v.endswith("by eval_idx")}
+    parts = ("decoder.layers", "dec_score_head", "dec_bbox_head")
+    assert unused == {k for k in weights if k.startswith(tuple(f"decoder.{p}.2." for p in parts))}
     shorter = {k: v for k, v in weights.items() if k not in unused}
     (tmp_path / "model_config.yml").unlink()
     expected = load(saved(tmp_path / "a.pth", {"model": shorter})).raw_outputs(IMAGE)
@@ -128,6 +127,8 @@ def test_the_converted_form_is_the_same_detector(
     expected = detector.raw_outputs(IMAGE)
     torch.testing.assert_close(again.raw_outputs(IMAGE).logits, expected.logits, rtol=0, atol=0)
     assert not torch.allclose(expected.logits, logits)
+    with pytest.raises(CheckpointError, match="carries its own settings"):
+        load(converted, tmp_path / "model_config.yml")
 
 
 def test_nothing_is_looked_up_in_the_net(

@@ -58,11 +58,13 @@ def load_rtdetrv2(
         names = class_names(
             file, beside_weights=content.beside, num_classes=architecture.num_classes
         )
+    elif config is not None:
+        raise CheckpointError(
+            f"{file}: was saved by mouse-ar and carries its own settings; got the configuration "
+            f"{config} too. Leave the configuration out."
+        )
     else:
         settings, names = _parse_own(file, content.own, architecture)
-        if config is not None:
-            confirm = _read_config(Path(config))
-            read_settings(confirm, architecture, source=str(config))
     model, report = build_model(content.weights, architecture, settings, source=str(file))
     return RTDetrV2Detector(
         model,

@@ -33,6 +33,16 @@ FIXED: dict[tuple[str, str], Any] = {
     ("RTDETR", "encoder"): ENCODER,
     ("RTDETR", "decoder"): DECODER,
 }
+# Field of Settings -> where the configuration has it.
+PLACES = {
+    "cross_attention": (DECODER, "cross_attn_method"),
+    "encoder_heads": (ENCODER, "nhead"),
+    "num_queries": (DECODER, "num_queries"),
+    "encoder_activation": (ENCODER, "enc_act"),
+    "fusion_activation": (ENCODER, "act"),
+    "decoder_activation": (DECODER, "activation"),
+    "temperature": (ENCODER, "pe_temperature"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +79,7 @@ class Settings:
                 f"cross_attention must be one of {list(METHODS)}, got {self.cross_attention!r}"
             )
         for name in ("encoder_activation", "fusion_activation", "decoder_activation"):
-            if getattr(self, name) not in ACTIVATIONS.values():
+            if getattr(self, name) not in list(ACTIVATIONS.values()):
                 allowed = sorted(ACTIVATIONS)
                 raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
 
@@ -107,29 +117,15 @@ def read_settings(
     Raises:
         CheckpointError: it contradicts the weights or asks for what cannot be run.
     """
-    wrong = [
-        f"{_spelled(place)} is {got!r}, the weights say {expected!r}"
-        for place, expected in _readable(architecture).items()
-        if (got := _value(config, place, source=source)) is not None and not _same(got, expected)
-    ]
-    wrong += [
-        f"{_spelled(place)} is {got!r}, only {only!r} can be run"
-        for place, only in FIXED.items()
-        if (got := _value(config, place, source=source)) is not None and not _same(got, only)
-    ]
-    if wrong:
-        raise CheckpointError(
-            f"{source}: contradicts the checkpoint: {'; '.join(wrong)}. Use the configuration "
-            "that this checkpoint was trained with, or none."
-        )
+    _require_agreement(config, architecture, source=source)
     values = {
         name: value
-        for name, place in _PLACES.items()
+        for name, place in PLACES.items()
         if (value := _value(config, place, source=source)) is not None
     }
     for name in values:
         if name.endswith("activation"):
-            values[name] = ACTIVATIONS.get(values[name], values[name])
+            values[name] = ACTIVATIONS.get(str(values[name]), values[name])
     used_layers = _used_layers(config, architecture, source=source)
     try:
         settings = Settings(used_layers=used_layers, **values)
@@ -145,15 +141,25 @@ def read_settings(
     return settings
 
 
-_PLACES = {
-    "cross_attention": (DECODER, "cross_attn_method"),
-    "encoder_heads": (ENCODER, "nhead"),
-    "num_queries": (DECODER, "num_queries"),
-    "encoder_activation": (ENCODER, "enc_act"),
-    "fusion_activation": (ENCODER, "act"),
-    "decoder_activation": (DECODER, "activation"),
-    "temperature": (ENCODER, "pe_temperature"),
-}
+def _require_agreement(
+    config: Mapping[str, Any], architecture: Architecture, *, source: str
+) -> None:
+    """Refuse a configuration of another detector, or one that transformers cannot run."""
+    wrong = [
+        f"{_spelled(place)} is {got!r}, the weights say {expected!r}"
+        for place, expected in _readable(architecture).items()
+        if (got := _value(config, place, source=source)) is not None and not _same(got, expected)
+    ]
+    wrong += [
+        f"{_spelled(place)} is {got!r}, only {only!r} can be run"
+        for place, only in FIXED.items()
+        if (got := _value(config, place, source=source)) is not None and not _same(got, only)
+    ]
+    if wrong:
+        raise CheckpointError(
+            f"{source}: contradicts the checkpoint: {'; '.join(wrong)}. Use the configuration "
+            "that this checkpoint was trained with, or none."
+        )
 
 
 def _readable(architecture: Architecture) -> dict[tuple[str, str], Any]:

@@ -30,7 +30,9 @@ ALLOWED: dict[str, set[str]] = {
     "sly": {"core", "video", "detection", "mvd", "data", "pipelines", "training", "report"},
 }
 SHELL = {"cli", "console", "demo"}
-HEAVY = {"torch", "torchvision", "timm", "cv2", "av", "decord", "supervisely", "sklearn", "PIL"}
+HEAVY = {"torch", "torchvision", "timm", "cv2", "av", "decord", "supervisely", "sklearn", "PIL"} | {
+    "transformers"
+}
 
 
 def modules() -> list[Path]:

@@ -1,0 +1,108 @@
+"""Which detector a user means: one line of text, the same everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from mouse_ar.detection.background import BackgroundSubtraction
+from mouse_ar.detection.errors import DetectorSetupError
+from mouse_ar.detection.protocol import Detector
+from mouse_ar.detection.remote import RemoteDetector
+
+__all__ = ["DETECTOR_FORMS", "DetectorChoice", "SessionOpener", "open_detector"]
+
+_FORMS = {
+    "background": "background subtraction, needs no model",
+    "rtdetrv2:PATH": "RT-DETRv2 checkpoint, in this process",
+    "http://HOST:PORT": "a detector served by mouse-ar serve-detector; https:// too",
+    "session:ID": "a running Supervisely session of Serve RT-DETRv2",
+    "deploy:TEAM_FILES_PATH": "a checkpoint in Team Files, deployed for the run",
+}
+DETECTOR_FORMS = "; ".join(f"{form} ({what})" for form, what in _FORMS.items())
+
+_WITH_VALUE = {"rtdetrv2", "session", "deploy"}
+
+
+@dataclass(frozen=True)
+class DetectorChoice:
+    """A detector, as chosen.
+
+    Args:
+        kind: background, rtdetrv2, http, session or deploy.
+        value: path, address or task id; empty for background.
+    """
+
+    kind: str
+    value: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read one of the forms of :data:`DETECTOR_FORMS`.
+
+        Raises:
+            DetectorSetupError: when it is none of them; lists them.
+        """
+        text = text.strip()
+        if text == "background":
+            return cls("background")
+        if text.startswith(("http://", "https://")) and len(text.split("//", 1)[1]) > 0:
+            return cls("http", text)
+        kind, colon, value = text.partition(":")
+        value = value.strip()
+        if kind not in _WITH_VALUE or not colon or not value:
+            raise DetectorSetupError(f"No detector {text!r}; expected one of: {DETECTOR_FORMS}.")
+        if kind == "session" and not value.isdecimal():
+            raise DetectorSetupError(
+                f"session: expects the number of a running session, got {value!r}."
+            )
+        if kind == "deploy" and not value.startswith("/"):
+            raise DetectorSetupError(
+                f"deploy: expects a path in Team Files that starts with /, got {value!r}."
+            )
+        return cls(kind, value)
+
+
+class SessionOpener(Protocol):
+    """What the Supervisely layer offers for ``session:`` and ``deploy:``."""
+
+    def __call__(self, choice: DetectorChoice, **options: Any) -> Detector:
+        """Open a detector; ``options`` are those of :class:`~.remote.RemoteDetector`."""
+        ...
+
+
+def open_detector(
+    choice: str, *, sessions: SessionOpener | None = None, **options: Any
+) -> Detector:
+    """The detector a user chose.
+
+    Args:
+        choice: one of the forms of :data:`DETECTOR_FORMS`.
+        sessions: opens Supervisely sessions, where that is possible.
+        options: ``class_name`` and ``confidence``; beside them ``device``, ``precision`` and
+            ``config`` for a checkpoint, and what :class:`~.remote.RemoteDetector` takes for a
+            service. None stands for the default.
+
+    Raises:
+        DetectorSetupError: when there is no such detector.
+        DetectorUnavailableError: when a service does not answer.
+    """
+    chosen = DetectorChoice.parse(choice)
+    given = {name: value for name, value in options.items() if value is not None}
+    if chosen.kind == "background":
+        return BackgroundSubtraction()
+    if chosen.kind == "http":
+        return RemoteDetector(chosen.value, **given)
+    if chosen.kind == "rtdetrv2":
+        # transformers take seconds to import; the other detectors do without them.
+        from mouse_ar.detection.rtdetr import load_rtdetrv2
+
+        detector: Detector = load_rtdetrv2(Path(chosen.value), **given)
+        return detector
+    if sessions is None:
+        raise DetectorSetupError(
+            f"{choice} needs the Supervisely SDK: install it with pip install "
+            '"mouse-ar[supervisely]" and set SERVER_ADDRESS and API_TOKEN.'
+        )
+    return sessions(chosen, **given)

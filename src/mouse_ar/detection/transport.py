@@ -228,8 +228,8 @@ def _detail(content: bytes) -> str:
         details = said.get("details")
         said = (
             (details.get("message") if isinstance(details, dict) else None)
-            or said.get("detail")
             or said.get("message")
+            or said.get("detail")
             or said.get("error")
             or said
         )

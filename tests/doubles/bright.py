@@ -15,10 +15,12 @@ from mouse_ar.video.probe import VideoMeta
 THRESHOLD = 128
 
 
-def bright_regions(frame_HWC: NDArray[np.uint8]) -> list[tuple[int, int, int, int, float]]:
+def bright_regions(
+    frame_HWC: NDArray[np.uint8], *, threshold: int = THRESHOLD
+) -> list[tuple[int, int, int, int, float]]:
     """(left, top, right, bottom) half-open in whole pixels, and a score; best first."""
     gray = frame_HWC.mean(axis=2)
-    count, _, stats, _ = cv2.connectedComponentsWithStats((gray > THRESHOLD).astype(np.uint8))
+    count, _, stats, _ = cv2.connectedComponentsWithStats((gray > threshold).astype(np.uint8))
     regions = []
     for left, top, width, height, _ in stats[1:count].tolist():
         score = float(gray[top : top + height, left : left + width].mean() / 255)

@@ -1,7 +1,7 @@
 """Run as a process: :mod:`bright` on the real serving framework of the Supervisely SDK.
 
 Settings come as JSON in ``BRIGHT_SESSION``: ``port``, ``classes``, ``delay_seconds``, ``deployed``,
-``checkpoint``.
+``loading_seconds``, ``checkpoint``, ``threshold``.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import pylibmagic  # noqa: F401  (brings what importing the SDK needs)
 import supervisely as sly
 import uvicorn
-from bright import bright_regions
+from bright import THRESHOLD, bright_regions
 from supervisely.nn.prediction_dto import PredictionBBox
 from supervisely.nn.utils import CheckpointInfo, ModelSource
 
@@ -36,7 +37,7 @@ class BrightSession(sly.nn.inference.ObjectDetection):
         # The original asks an instance for the file's URL.
         path = deploy_params["model_files"]["checkpoint"]
         self.checkpoint_info = CheckpointInfo(
-            checkpoint_name=os.path.basename(path),
+            checkpoint_name=Path(path).name,
             model_name=deploy_params["model_info"]["model_name"],
             architecture=self.FRAMEWORK_NAME,
             custom_checkpoint_path=path,
@@ -52,7 +53,9 @@ class BrightSession(sly.nn.inference.ObjectDetection):
         return [
             [
                 PredictionBBox(self.get_classes()[0], [top, left, bottom - 1, right - 1], score)
-                for left, top, right, bottom, score in bright_regions(image)
+                for left, top, right, bottom, score in bright_regions(
+                    image, threshold=SETTINGS.get("threshold", THRESHOLD)
+                )
                 if score >= lowest
             ]
             for image in images_np
@@ -62,7 +65,9 @@ class BrightSession(sly.nn.inference.ObjectDetection):
 def main() -> None:
     session = BrightSession(custom_inference_settings={"confidence_threshold": 0.95})
     if SETTINGS.get("deployed", True):
-        session._load_model({"device": "cpu", "runtime": "PyTorch", "model_source": "Custom models"})
+        session._load_model(
+            {"device": "cpu", "runtime": "PyTorch", "model_source": "Custom models"}
+        )
         if SETTINGS.get("checkpoint"):
             session.checkpoint_info = CheckpointInfo(
                 checkpoint_name=SETTINGS["checkpoint"], model_name="RT-DETRv2-S"

@@ -115,7 +115,12 @@ class RemoteDetector:
         self._connection.close()
 
     def prepare(self, path: Path, *, meta: VideoMeta | None = None) -> None:
-        """Nothing: a model learns nothing from the video."""
+        """Nothing is learnt from the video; whether it is still the same model is asked.
+
+        Raises:
+            DetectorUnavailableError: as in :meth:`detect`.
+        """
+        self._check_model(self._connection.post)
 
     def detect(self, frames_NHWC: NDArray[np.uint8]) -> list[list[Detection]]:
         """Detections of each frame (uint8 RGB), best first.
@@ -146,9 +151,9 @@ class RemoteDetector:
         except (WireError, DetectorRefusedError) as error:
             raise self._connection.unavailable(f"its answer is no detector's: {error}") from None
 
-    def _recheck(self) -> None:
-        """After a failure: is it still the same model? Else its boxes would be mixed up."""
-        now = self._read_model(self._connection.once)
+    def _check_model(self, call: Callable[..., Any]) -> None:
+        """The boxes of a run must not come from two models, nor be cached as another's."""
+        now = self._read_model(call)
         if now.identity != self.model.identity:
             raise self._connection.unavailable(
                 "it serves another model than when this run began "
@@ -197,7 +202,10 @@ class RemoteDetector:
         )
         try:
             answer = self._connection.post(
-                "inference_batch", parts=parts, fields={"state": state}, recheck=self._recheck
+                "inference_batch",
+                parts=parts,
+                fields={"state": state},
+                recheck=partial(self._check_model, self._connection.once),
             )
         except DetectorRefusedError as error:
             if error.status != 413 or len(images) == 1:

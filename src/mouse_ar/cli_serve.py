@@ -9,7 +9,7 @@ import typer
 import uvicorn
 
 from mouse_ar.console import out
-from mouse_ar.detection.choice import DetectorChoice, open_detector
+from mouse_ar.detection.choice import TOKEN_VARIABLE, DetectorChoice, open_detector
 from mouse_ar.detection.errors import DetectorSetupError
 from mouse_ar.detection.service import create_app
 
@@ -22,7 +22,7 @@ def serve_detector(
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 8000,
     token: Annotated[
         str | None,
-        typer.Option(envvar="MOUSE_AR_TOKEN", help="What clients must send as x-api-key."),
+        typer.Option(envvar=TOKEN_VARIABLE, help="What clients must send as x-api-key."),
     ] = None,
     class_name: Annotated[
         str | None, typer.Option(help="The model's class that is the mouse; if it has several.")
@@ -55,7 +55,7 @@ def serve_detector(
     if token is None and not _is_loopback(host):
         out.print(
             f"Warning: anyone who reaches {host} can use this detector; "
-            "set --token or MOUSE_AR_TOKEN.",
+            f"set --token or {TOKEN_VARIABLE}.",
             markup=False,
         )
     uvicorn.run(app, host=host, port=port)

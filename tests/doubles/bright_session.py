@@ -1,7 +1,7 @@
 """Run as a process: :mod:`bright` on the real serving framework of the Supervisely SDK.
 
 Settings come as JSON in ``BRIGHT_SESSION``: ``port``, ``classes``, ``delay_seconds``, ``deployed``,
-``loading_seconds``, ``checkpoint``, ``threshold``.
+``broken`` (loads nothing), ``checkpoint``, ``threshold``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,11 @@ class BrightSession(sly.nn.inference.ObjectDetection):
         return
 
     def load_model(self, **deploy_params: Any) -> None:
-        time.sleep(SETTINGS.get("loading_seconds", 0.0))
+        if SETTINGS.get("broken"):
+            raise RuntimeError("truncated checkpoint")
+
+    def _set_model_meta_custom_model(self, model_info: dict) -> None:
+        """The original downloads it from the instance."""
 
     def _set_checkpoint_info_custom_model(self, deploy_params: dict) -> None:
         # The original asks an instance for the file's URL.

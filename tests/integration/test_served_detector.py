@@ -110,7 +110,7 @@ def test_names_that_clients_share_would_mix_them_up(
             return f"image_{next(self.numbers)}"
 
     monkeypatch.setattr(uuid, "uuid4", Name)
-    wrong, _ = wrong_results(session.url)
+    wrong, _ = wrong_results(session.url, rounds=6)
     assert wrong > 0
 
 

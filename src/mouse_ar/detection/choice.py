@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -11,7 +12,7 @@ from mouse_ar.detection.errors import DetectorSetupError
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.detection.remote import RemoteDetector
 
-__all__ = ["DETECTOR_FORMS", "DetectorChoice", "SessionOpener", "open_detector"]
+__all__ = ["DETECTOR_FORMS", "TOKEN_VARIABLE", "DetectorChoice", "SessionOpener", "open_detector"]
 
 _FORMS = {
     "background": "background subtraction, needs no model",
@@ -21,6 +22,8 @@ _FORMS = {
     "deploy:TEAM_FILES_PATH": "a checkpoint in Team Files, deployed for the run",
 }
 DETECTOR_FORMS = "; ".join(f"{form} ({what})" for form, what in _FORMS.items())
+
+TOKEN_VARIABLE = "MOUSE_AR_TOKEN"
 
 _WITH_VALUE = {"rtdetrv2", "session", "deploy"}
 
@@ -82,7 +85,7 @@ def open_detector(
         sessions: opens Supervisely sessions, where that is possible.
         options: ``class_name`` and ``confidence``; beside them ``device``, ``precision`` and
             ``config`` for a checkpoint, and what :class:`~.remote.RemoteDetector` takes for a
-            service. None stands for the default.
+            service. None stands for the default; that of ``token`` is in ``MOUSE_AR_TOKEN``.
 
     Raises:
         DetectorSetupError: when there is no such detector.
@@ -93,7 +96,7 @@ def open_detector(
     if chosen.kind == "background":
         return BackgroundSubtraction()
     if chosen.kind == "http":
-        return RemoteDetector(chosen.value, **given)
+        return RemoteDetector(chosen.value, **{"token": os.environ.get(TOKEN_VARIABLE), **given})
     if chosen.kind == "rtdetrv2":
         # transformers take seconds to import; the other detectors do without them.
         from mouse_ar.detection.rtdetr import load_rtdetrv2

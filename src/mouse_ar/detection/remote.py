@@ -51,7 +51,7 @@ class RemoteDetector:
         confidence: lowest score of a detection.
         image_format: ``jpeg`` (quality 95, no colour subsampling) or lossless ``png``.
         batch_size: most frames in a request.
-        timeout_seconds: longest time for one request.
+        timeout_seconds: longest wait for an answer to begin, and then for its end.
         retries: further attempts of a request that failed.
         name: how errors call the service; its URL by default.
 

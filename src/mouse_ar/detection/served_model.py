@@ -31,6 +31,7 @@ class ServedModel:
     Args:
         classes: that the model finds.
         identity: equal for equal weights, whatever the address.
+        title: what a user may know the model by.
         max_images: most images in one request, where limited.
         max_request_bytes: largest request, where limited.
         min_confidence: lowest confidence that it reports, where known.
@@ -38,6 +39,7 @@ class ServedModel:
 
     classes: tuple[str, ...]
     identity: str
+    title: str = ""
     max_images: int | None = None
     max_request_bytes: int | None = None
     min_confidence: float | None = None
@@ -62,11 +64,12 @@ class ServedModel:
         except (KeyError, TypeError):
             raise WireError("its model meta lists no classes with titles") from None
         identity: Any = info.get(FINGERPRINT_FIELD)
-        if identity is None:
-            identity = _weights(call) or _described(info, address)
+        weights = None if identity is not None else _weights(call) or _described(info, address)
+        names = [(weights or info).get(key) for key in ("model_name", "checkpoint_name")]
         return cls(
             classes=classes,
-            identity=json.dumps([identity, classes], sort_keys=True, default=str),
+            identity=json.dumps([identity or weights, classes], sort_keys=True, default=str),
+            title=", ".join(str(name) for name in names if name) or "unnamed model",
             max_images=_positive(info.get("max_batch_size")),
             max_request_bytes=_positive(info.get(MAX_REQUEST_BYTES_FIELD)),
             min_confidence=_share(info.get(MIN_CONFIDENCE_FIELD)),

@@ -29,20 +29,24 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class TransientError(Exception):
-    """One attempt failed in a way that another may not."""
+    """One attempt failed in a way that another may not; with the HTTP status, if there was one."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class ServiceConnection:
     """Keep-alive connections to one service; calls may come from several threads.
 
-    The SDK's own calls have no time limit at all; here every request has one for the whole of it,
-    so a service that stalls, or sends a byte now and then, is noticed.
+    The SDK's own calls have no time limit at all; here a service that stalls, or sends a byte now
+    and then, is noticed.
 
     Args:
         url: of the service, e.g. ``http://127.0.0.1:8000``.
         token: sent as ``x-api-key``.
         name: how errors call the service; its URL by default.
-        timeout_seconds: longest time one request may take.
+        timeout_seconds: longest wait for an answer to begin, and then for its end.
         retries: attempts after the first one.
 
     Raises:
@@ -131,15 +135,25 @@ class ServiceConnection:
         *,
         parts: Sequence[Part] = (),
         fields: Mapping[str, str] | None = None,
+        payload: Mapping[str, Any] | None = None,
         may_lack: bool = False,
     ) -> Any:
         """One attempt of :meth:`post`.
+
+        Args:
+            method: path below the URL.
+            parts: see there.
+            fields: see there.
+            payload: sent as JSON where there are no parts.
+            may_lack: see there.
 
         Raises:
             TransientError: when another attempt may succeed.
         """
         body: dict[str, Any] = (
-            {"files": list(parts), "data": dict(fields or {})} if parts else {"json": {}}
+            {"files": list(parts), "data": dict(fields or {})}
+            if parts
+            else {"json": dict(payload or {})}
         )
         try:
             with self._client.stream("POST", f"{self._url}/{method}", **body) as response:
@@ -161,7 +175,7 @@ class ServiceConnection:
         )
 
     def _read(self, response: httpx.Response) -> bytes:
-        """The body, within the time limit of the whole request (httpx limits each read alone)."""
+        """The body, within one time limit for all of it (httpx limits each read alone)."""
         until = time.monotonic() + self._seconds
         chunks = []
         for chunk in response.iter_bytes():
@@ -182,7 +196,7 @@ class ServiceConnection:
                 ) from None
         said = f"HTTP {status}: {_detail(content)}"
         if status in _RETRIED:
-            raise TransientError(said)
+            raise TransientError(said, status=status)
         if status in {401, 403}:
             raise self.unavailable(f"it does not accept the token ({said})")
         if status in {404, 405, 410} or status < 400:

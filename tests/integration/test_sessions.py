@@ -19,6 +19,7 @@ from mouse_ar.detection.errors import DetectorSetupError, DetectorUnavailableErr
 from mouse_ar.detection.remote import RemoteDetector
 from mouse_ar.sly import deployment, sessions
 from mouse_ar.sly.deployment import deployed
+from mouse_ar.sly.instance import open_api
 from mouse_ar.sly.sessions import Sessions, connect, list_sessions
 
 EXPERIMENT = "/experiments/5_mice/9_RT-DETRv2"
@@ -77,6 +78,17 @@ def test_lists_what_is_ready_and_connects(
         connect(api, 55)
     instance.modules.clear()  # the app is not there: the SDK raises KeyError
     assert list_sessions(api, team_id=TEAM) == []
+
+
+def test_the_instance_is_named_by_the_environment(
+    instance: Instance, sly: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERVER_ADDRESS", instance.url)
+    monkeypatch.delenv("API_TOKEN", raising=False)
+    with pytest.raises(ValueError, match="Not set: API_TOKEN"):
+        open_api()
+    monkeypatch.setenv("API_TOKEN", TOKEN)
+    assert list_sessions(open_api(), team_id=TEAM) == []
 
 
 def test_errors_do_not_give_the_session_token_away(api: Any, instance: Instance) -> None:

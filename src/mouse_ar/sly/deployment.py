@@ -76,19 +76,21 @@ def deployed(
     agent, module_id, params = plan
     until = time.monotonic() + timeout_seconds
     tell(_STEPS[0], 0, len(_STEPS) - 1)
-    task = within(
-        CALL_SECONDS,
-        lambda: api.task.start(
+    started: list[int] = []
+
+    def start() -> int:
+        task = api.task.start(
             agent_id=agent,
             module_id=module_id,
             workspace_id=workspace_id,
             task_name="mouse detector",
             description=f"Serves {team_files_path} for mouse-ar"[:255],
-        ),
-        what="starting a session",
-    )
-    task_id = int(task["id"])
+        )
+        started.append(int(task["id"]))
+        return started[0]
+
     try:
+        task_id = within(CALL_SECONDS, start, what="starting a session")
         connection = _started(api, task_id, until=until)
         try:
             tell(_STEPS[1], 1, len(_STEPS) - 1)
@@ -99,7 +101,8 @@ def deployed(
             tell(_STEPS[2], 2, len(_STEPS) - 1)
             yield detector
     finally:
-        _stop(api, task_id)
+        for task_id in started:  # also where it was interrupted just then
+            _stop(api, task_id)
 
 
 def _plan(

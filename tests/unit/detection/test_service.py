@@ -85,6 +85,15 @@ def test_clients_at_once_get_their_own_boxes(url: str) -> None:
         assert all(pool.map(work, range(16)))
 
 
+def test_one_client_may_serve_several_threads(url: str) -> None:
+    with (
+        RemoteDetector(url, image_format="png", batch_size=3) as detector,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        many = [mouse_frames(6, seed=seed) for seed in range(8)]
+        assert list(pool.map(detector.detect, many)) == [DETECTOR.detect(f) for f in many]
+
+
 def test_the_sdks_own_clients_can_speak_to_it(
     url: str, sly: ModuleType, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,7 +49,7 @@ def test_an_impossible_limit_is_refused() -> None:
     for settings in ({"timeout_seconds": 0}, {"retries": -1}):
         with pytest.raises(ValueError, match=r"timeout_seconds > 0 and retries >= 0"):
             RemoteDetector("http://gpu", **settings)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="confidence within 0..1"):
+    with pytest.raises(ValueError, match=r"confidence within 0\.\.1"):
         RemoteDetector("http://gpu", confidence=2)
     with pytest.raises(ValueError, match="one of jpeg, png, got 'gif'"):
         RemoteDetector("http://gpu", image_format="gif")  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -29,12 +30,6 @@ from mouse_ar.pipelines.preprocess import PreprocessReport, preprocess
 IN_PROCESS = BrightDetector(confidence=0.4)
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrightProcess]:
-    with bright_process(tmp_path_factory.mktemp("session")) as process:
-        yield process
 
 
 @pytest.fixture
@@ -62,6 +57,16 @@ def test_jpeg_moves_no_box_by_more_than_a_pixel(session: BrightProcess) -> None:
         found = [seen[0] for seen in detector.detect(frames)]
     assert min(a.box.iou(b.box) for a, b in zip(found, expected)) >= 0.98
     assert max(abs(a.score - b.score) for a, b in zip(found, expected)) < 0.02
+
+
+def test_arrays_are_what_the_sdks_own_call_cannot_take(
+    session: BrightProcess, sly: ModuleType
+) -> None:
+    """Should this fail one day, the SDK has been mended."""
+    from supervisely.nn.model.model_api import ModelAPI
+
+    with pytest.raises(AttributeError, match="__next__"):
+        ModelAPI(url=session.url).predict(input=mouse_frames(1, seed=9)[0])
 
 
 def test_confidence_reaches_a_model_that_has_another_name_for_it(session: BrightProcess) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from doubles.bright import BrightDetector, mouse_frames
-from doubles.servers import BrightProcess, bright_process
+from doubles.servers import BrightProcess
 from doubles.supervisely_instance import AGENT, TEAM, TOKEN, WORKSPACE, Instance, running
 from mouse_ar.detection.choice import open_detector
 from mouse_ar.detection.errors import DetectorSetupError, DetectorUnavailableError
@@ -28,12 +28,6 @@ IN_PROCESS = BrightDetector(confidence=0.4)
 FRAMES = mouse_frames(3, seed=0)
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrightProcess]:
-    with bright_process(tmp_path_factory.mktemp("session")) as process:
-        yield process
 
 
 @pytest.fixture

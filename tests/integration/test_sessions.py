@@ -209,7 +209,7 @@ def test_an_app_that_never_answers_ends_too(api: Any, instance: Instance, apps: 
     instance.faults["tasks.stop"] = 403
     with (
         pytest.raises(DetectorUnavailableError, match="did not start in time"),
-        deployed(api, CHECKPOINT, workspace_id=WORKSPACE, timeout_seconds=0.5),
+        deployed(api, CHECKPOINT, workspace_id=WORKSPACE, ready_seconds=0.5),
     ):
         pass
     assert instance.called("tasks.stop")

@@ -25,6 +25,10 @@ DETECTOR_FORMS = "; ".join(f"{form} ({what})" for form, what in _FORMS.items())
 
 TOKEN_VARIABLE = "MOUSE_AR_TOKEN"
 
+# Options that mean nothing to the other side; a caller passes all it was given to any detector.
+_OF_CHECKPOINTS = {"device", "precision", "config"}
+_OF_SERVICES = {"token", "image_format", "batch_size", "timeout_seconds", "retries"}
+
 _WITH_VALUE = {"rtdetrv2", "session", "deploy"}
 
 
@@ -83,9 +87,10 @@ def open_detector(
     Args:
         choice: one of the forms of :data:`DETECTOR_FORMS`.
         sessions: opens Supervisely sessions, where that is possible.
-        options: ``class_name`` and ``confidence``; beside them ``device``, ``precision`` and
-            ``config`` for a checkpoint, and what :class:`~.remote.RemoteDetector` takes for a
-            service. None stands for the default; that of ``token`` is in ``MOUSE_AR_TOKEN``.
+        options: ``class_name`` and ``confidence``; ``device``, ``precision`` and ``config`` for a
+            checkpoint; what :class:`~.remote.RemoteDetector` takes for a service. Those that do
+            not concern the chosen detector, and None, are passed over; ``token`` is looked for in
+            ``MOUSE_AR_TOKEN`` too.
 
     Raises:
         DetectorSetupError: when there is no such detector.
@@ -96,16 +101,23 @@ def open_detector(
     if chosen.kind == "background":
         return BackgroundSubtraction()
     if chosen.kind == "http":
-        return RemoteDetector(chosen.value, **{"token": os.environ.get(TOKEN_VARIABLE), **given})
+        token = os.environ.get(TOKEN_VARIABLE)
+        return RemoteDetector(chosen.value, **{"token": token, **_without(given, _OF_CHECKPOINTS)})
     if chosen.kind == "rtdetrv2":
         # transformers take seconds to import; the other detectors do without them.
         from mouse_ar.detection.rtdetr import load_rtdetrv2
 
-        detector: Detector = load_rtdetrv2(Path(chosen.value), **given)
+        detector: Detector = load_rtdetrv2(Path(chosen.value), **_without(given, _OF_SERVICES))
         return detector
     if sessions is None:
         raise DetectorSetupError(
             f"{choice} needs the Supervisely SDK: install it with pip install "
             '"mouse-ar[supervisely]" and set SERVER_ADDRESS and API_TOKEN.'
         )
-    return sessions(chosen, **given)
+    # A session's token is that of the instance, never that of a service of ours.
+    unused = (_OF_CHECKPOINTS | {"token"}) - ({"device"} if chosen.kind == "deploy" else set())
+    return sessions(chosen, **_without(given, unused))
+
+
+def _without(options: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in names}

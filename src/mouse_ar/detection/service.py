@@ -179,13 +179,15 @@ def create_app(
         max_images: most images in one request.
 
     Raises:
-        DetectorSetupError: when the detector learns from whole videos.
+        DetectorSetupError: when the detector learns from whole videos, or the token is empty.
     """
     if isinstance(detector, BackgroundSubtraction):
         raise DetectorSetupError(
             f"{type(detector).__name__} learns the background of each video from its file, which "
             "a service never sees. Serve a model (rtdetrv2:PATH), or use it in process."
         )
+    if token is not None and not token:
+        raise DetectorSetupError("The token is empty: leave it out to serve any client.")
     service = _Service(
         detector,
         class_name=class_name,

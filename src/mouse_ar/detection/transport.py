@@ -72,6 +72,8 @@ class ServiceConnection:
                 "A connection needs timeout_seconds > 0 and retries >= 0, "
                 f"got {timeout_seconds}, {retries}."
             )
+        if token and not token.isascii():
+            raise ValueError("A token holds plain ASCII characters only; was it copied whole?")
         self.name = name or public_url(url)
         self.retries = retries
         self._url = url.rstrip("/")
@@ -161,7 +163,7 @@ class ServiceConnection:
         except httpx.TimeoutException as error:
             what = "connect" if isinstance(error, httpx.ConnectTimeout) else "answer"
             raise TransientError(f"it did not {what} in time") from error
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise TransientError(f"connection failed ({error or type(error).__name__})") from error
         if may_lack and response.status_code in _LACKING:
             return None

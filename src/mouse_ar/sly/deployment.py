@@ -45,7 +45,7 @@ def deployed(
     workspace_id: int,
     agent_id: int | None = None,
     device: str | None = None,
-    timeout_seconds: float = 900.0,
+    ready_seconds: float = 900.0,
     progress: Progress | None = None,
     **options: Any,
 ) -> Iterator[RemoteDetector]:
@@ -57,7 +57,7 @@ def deployed(
         workspace_id: where the session runs; its team holds the checkpoint.
         agent_id: computer to run on; the one with the most free GPU memory by default.
         device: ``cuda:0``, ``cpu``; a GPU if there is one by default.
-        timeout_seconds: longest time until the model is ready.
+        ready_seconds: longest time until the model is ready.
         progress: called with (what, steps done, steps in all).
         options: of :class:`~mouse_ar.detection.remote.RemoteDetector`.
 
@@ -74,7 +74,7 @@ def deployed(
     if isinstance(plan, DetectorSetupError):
         raise plan
     agent, module_id, params = plan
-    until = time.monotonic() + timeout_seconds
+    until = time.monotonic() + ready_seconds
     tell(_STEPS[0], 0, len(_STEPS) - 1)
     started: list[int] = []
 

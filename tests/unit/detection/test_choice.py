@@ -14,6 +14,7 @@ from doubles.servers import serving
 from mouse_ar.detection.background import BackgroundSubtraction
 from mouse_ar.detection.choice import DetectorChoice, open_detector
 from mouse_ar.detection.errors import DetectorSetupError, DetectorUnavailableError
+from mouse_ar.detection.protocol import Detector
 from mouse_ar.detection.remote import RemoteDetector
 from mouse_ar.detection.service import create_app
 
@@ -68,14 +69,17 @@ def test_background_and_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("mouse_ar.detection.rtdetr")
     module.load_rtdetrv2 = load  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    open_detector("rtdetrv2:a/b.pth", confidence=0.3, class_name=None)
-    assert seen == {"path": Path("a/b.pth"), "confidence": 0.3}
+    options = {"confidence": 0.3, "class_name": None, "device": "cpu", "token": "x", "retries": 2}
+    open_detector("rtdetrv2:a/b.pth", **options)
+    assert seen == {"path": Path("a/b.pth"), "confidence": 0.3, "device": "cpu"}
 
 
 def test_service_takes_the_token_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(create_app(BrightDetector(), token="secret")) as url:
         monkeypatch.setenv("MOUSE_AR_TOKEN", "secret")
-        assert isinstance(open_detector(url, class_name="mouse"), RemoteDetector)
+        opened = open_detector(url, class_name="mouse", device="cpu", batch_size=None)
+        assert isinstance(opened, RemoteDetector)
+        assert isinstance(opened, Detector)
         with pytest.raises(DetectorUnavailableError, match="token"):
             open_detector(url, token="other")
 
@@ -85,8 +89,16 @@ def test_sessions_need_the_sdk() -> None:
         with pytest.raises(DetectorSetupError, match=r"pip install \"mouse-ar\[supervisely\]\""):
             open_detector(choice)
 
+    seen: list[Any] = []
+
     def opener(choice: DetectorChoice, **options: Any) -> BrightDetector:
-        assert (choice, options) == (DetectorChoice("session", "1"), {"confidence": 0.2})
+        seen.append((choice, options))
         return BrightDetector()
 
-    open_detector("session:1", sessions=opener, confidence=0.2, class_name=None)
+    for choice in ("session:1", "deploy:/x"):
+        options = {"confidence": 0.2, "class_name": None, "device": "cuda:0", "token": "x"}
+        open_detector(choice, sessions=opener, **options)
+    assert seen == [
+        (DetectorChoice("session", "1"), {"confidence": 0.2}),
+        (DetectorChoice("deploy", "/x"), {"confidence": 0.2, "device": "cuda:0"}),
+    ]

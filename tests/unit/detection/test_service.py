@@ -120,7 +120,11 @@ def test_the_sdks_own_clients_can_speak_to_it(
     assert boxes == [(int(box.left), int(box.bottom) - 1) for box in found]
 
 
-def test_token(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token() -> None:
+    with pytest.raises(DetectorSetupError, match="token is empty"):
+        create_app(DETECTOR, token="")
+    with pytest.raises(ValueError, match="plain ASCII"):
+        RemoteDetector("http://gpu", token="sécret")
     app = create_app(DETECTOR, token="secret")
     with serving(app) as url:
         for wrong in (None, "", "secret2"):

@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "training": {"core", "video", "detection", "mvd", "data", "pipelines"},
     "sly": {"core", "video", "detection", "mvd", "data", "pipelines", "training", "report"},
 }
-SHELL = {"cli", "console", "demo"}
+SHELL = {"cli", "cli_serve", "console", "demo"}
 HEAVY = {"torch", "torchvision", "timm", "cv2", "av", "decord", "supervisely", "sklearn", "PIL"} | {
     "transformers"
 }

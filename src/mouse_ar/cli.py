@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from mouse_ar.cli_serve import serve_detector
 from mouse_ar.console import ProgressView, TrainView, out
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.manifest import slug
@@ -24,6 +25,7 @@ from mouse_ar.data.tables import Units
 from mouse_ar.data.training_data import open_training_data
 from mouse_ar.demo import DemoConfig, run_demo
 from mouse_ar.detection.background import BackgroundSubtraction
+from mouse_ar.detection.errors import DetectorUnavailableError
 from mouse_ar.mvd import CheckpointError
 from mouse_ar.pipelines.config import PreprocessConfig
 from mouse_ar.pipelines.evaluate import evaluate_videos
@@ -67,7 +69,11 @@ _EXPECTED = (
     CheckpointError,
     BusyError,
     ResumeError,
+    DetectorUnavailableError,
 )
+
+
+app.command("serve-detector")(serve_detector)
 
 
 def main() -> None:

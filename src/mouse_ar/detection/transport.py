@@ -1,0 +1,253 @@
+"""JSON over HTTP from a service that may be slow, restart or die."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from mouse_ar.detection.errors import DetectorRefusedError, DetectorUnavailableError
+from mouse_ar.detection.wire import TOKEN_HEADER
+
+__all__ = ["Part", "ServiceConnection", "TransientError", "public_url"]
+
+# Name of the field, and (file name, content, MIME type).
+Part = tuple[str, tuple[str, bytes, str]]
+
+_CONNECT_SECONDS = 10.0
+_MAX_PAUSE_SECONDS = 30.0
+_RETRIED = {408, 425, 429, 500, 502, 503, 504}
+_LACKING = {400, 404, 405, 422, 500, 501}
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+class TransientError(Exception):
+    """One attempt failed in a way that another may not; with the HTTP status, if there was one."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ServiceConnection:
+    """Keep-alive connections to one service; calls may come from several threads.
+
+    The SDK's own calls have no time limit at all; here a service that stalls, or sends a byte now
+    and then, is noticed.
+
+    Args:
+        url: of the service, e.g. ``http://127.0.0.1:8000``.
+        token: sent as ``x-api-key``.
+        name: how errors call the service; its URL by default.
+        timeout_seconds: longest wait for an answer to begin, and then for its end.
+        retries: attempts after the first one.
+
+    Raises:
+        ValueError: when the URL is none.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        name: str | None = None,
+        timeout_seconds: float = 120.0,
+        retries: int = 5,
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(
+                f"Expected the address of a detector like http://host:8000, got {url!r}."
+            )
+        if timeout_seconds <= 0 or retries < 0:
+            raise ValueError(
+                "A connection needs timeout_seconds > 0 and retries >= 0, "
+                f"got {timeout_seconds}, {retries}."
+            )
+        if token and not token.isascii():
+            raise ValueError("A token holds plain ASCII characters only; was it copied whole?")
+        self.name = name or public_url(url)
+        self.retries = retries
+        self._url = url.rstrip("/")
+        self._seconds = timeout_seconds
+        self._closed = threading.Event()
+        # The one thing that must differ between clients: they would all come back at once.
+        self._jitter = random.SystemRandom()
+        self._client = httpx.Client(
+            headers={TOKEN_HEADER: token} if token else None,
+            timeout=httpx.Timeout(timeout_seconds, connect=min(_CONNECT_SECONDS, timeout_seconds)),
+            # A lab's proxy cannot reach the service on this very machine.
+            trust_env=parts.hostname not in _LOOPBACK,
+        )
+
+    def close(self) -> None:
+        """Give up the connections; a pause between attempts ends at once."""
+        self._closed.set()
+        self._client.close()
+
+    def post(
+        self,
+        method: str,
+        *,
+        parts: Sequence[Part] = (),
+        fields: Mapping[str, str] | None = None,
+        may_lack: bool = False,
+        retries: int | None = None,
+        recheck: Callable[[], None] | None = None,
+    ) -> Any:
+        """The JSON that the service answers, tried again while that may help.
+
+        Args:
+            method: path below the URL.
+            parts: files of a multipart request; without any, ``{}`` is sent as JSON.
+            fields: text parts beside them.
+            may_lack: None is returned where the service has no such method or it fails there.
+            retries: attempts after the first one; those of the connection by default.
+            recheck: called before every further attempt: the service may have been restarted.
+
+        Raises:
+            DetectorUnavailableError: when there is no use in trying on.
+            DetectorRefusedError: when this request is not taken.
+        """
+        attempts = 1 + (self.retries if retries is None else retries)
+        began = time.monotonic()
+        for attempt in range(attempts):
+            if attempt:
+                self._closed.wait(self._pause(attempt))
+            try:
+                if attempt and recheck is not None:
+                    recheck()
+                return self.once(method, parts=parts, fields=fields, may_lack=may_lack)
+            except TransientError as error:
+                cause = str(error)
+        spent = time.monotonic() - began
+        raise self.unavailable(f"{cause} ({attempts} attempt(s) in {spent:.0f} s)")
+
+    def once(
+        self,
+        method: str,
+        *,
+        parts: Sequence[Part] = (),
+        fields: Mapping[str, str] | None = None,
+        payload: Mapping[str, Any] | None = None,
+        may_lack: bool = False,
+    ) -> Any:
+        """One attempt of :meth:`post`.
+
+        Args:
+            method: path below the URL.
+            parts: see there.
+            fields: see there.
+            payload: sent as JSON where there are no parts.
+            may_lack: see there.
+
+        Raises:
+            TransientError: when another attempt may succeed.
+        """
+        body: dict[str, Any] = (
+            {"files": list(parts), "data": dict(fields or {})}
+            if parts
+            else {"json": dict(payload or {})}
+        )
+        try:
+            with self._client.stream("POST", f"{self._url}/{method}", **body) as response:
+                content = self._read(response)
+        except httpx.TimeoutException as error:
+            what = "connect" if isinstance(error, httpx.ConnectTimeout) else "answer"
+            raise TransientError(f"it did not {what} in time") from error
+        except httpx.RequestError as error:
+            raise TransientError(f"connection failed ({error or type(error).__name__})") from error
+        if may_lack and response.status_code in _LACKING:
+            return None
+        return self._judge(response, content)
+
+    def unavailable(self, cause: str) -> DetectorUnavailableError:
+        """The error that says what is wrong with the service, and that nothing is lost."""
+        return DetectorUnavailableError(
+            f"Detector {self.name} cannot be used: {cause}. Finished videos are kept; "
+            "once that is put right, the same command continues after them."
+        )
+
+    def _read(self, response: httpx.Response) -> bytes:
+        """The body, within one time limit for all of it (httpx limits each read alone)."""
+        until = time.monotonic() + self._seconds
+        chunks = []
+        for chunk in response.iter_bytes():
+            chunks.append(chunk)
+            if time.monotonic() > until:
+                raise TransientError("it did not finish its answer in time")
+        return b"".join(chunks)
+
+    def _judge(self, response: httpx.Response, content: bytes) -> Any:
+        status = response.status_code
+        if status == 200:
+            try:
+                return json.loads(content)
+            except ValueError:
+                raise TransientError(
+                    f"it answers {_looks(content)} where a detector answers JSON; is the address "
+                    "that of a serving session or of mouse-ar serve-detector?"
+                ) from None
+        said = f"HTTP {status}: {_detail(content)}"
+        if status in _RETRIED:
+            raise TransientError(said, status=status)
+        if status in {401, 403}:
+            raise self.unavailable(f"it does not accept the token ({said})")
+        if status in {404, 405, 410} or status < 400:
+            to = response.headers.get("location")
+            raise self.unavailable(
+                f"there is no detector (any more) at this address ({said}"
+                + (f"; it redirects to {public_url(to)})" if to else ")")
+            )
+        raise DetectorRefusedError(
+            f"Detector {self.name} does not take the frames: {said}.", status=status
+        )
+
+    def _pause(self, attempt: int) -> float:
+        longest = min(_MAX_PAUSE_SECONDS, 2.0 ** (attempt - 1))
+        return longest * self._jitter.uniform(0.5, 1.0)
+
+
+def public_url(url: str) -> str:
+    """A URL without what opens the session: a password, or the token of ``/net/TOKEN``."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    path = re.sub(r"/net/[^/]+", "/net/…", parts.path)
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{path}".rstrip("/")
+
+
+def _looks(content: bytes) -> str:
+    text = content[:2000].decode("utf-8", errors="replace").strip()
+    if not text:
+        return "nothing"
+    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+    if title:
+        return f"an HTML page ({title[1].strip()[:80]!r})"
+    return "an HTML page" if text.lower().startswith(("<!doctype", "<html")) else f"{text[:80]!r}"
+
+
+def _detail(content: bytes) -> str:
+    """What a service says about an error, in one line."""
+    try:
+        said = json.loads(content)
+    except ValueError:
+        return _looks(content)
+    if isinstance(said, dict):
+        details = said.get("details")
+        said = (
+            (details.get("message") if isinstance(details, dict) else None)
+            or said.get("message")
+            or said.get("detail")
+            or said.get("error")
+            or said
+        )
+    text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
+    return " ".join(text.split())[:300]

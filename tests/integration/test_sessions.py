@@ -1,0 +1,259 @@
+"""Sessions of a Supervisely instance: list, connect, deploy; the SDK against the double."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from doubles.bright import BrightDetector, mouse_frames
+from doubles.servers import BrightProcess
+from doubles.supervisely_instance import AGENT, TEAM, TOKEN, WORKSPACE, Instance, running
+from mouse_ar.detection.choice import open_detector
+from mouse_ar.detection.errors import DetectorSetupError, DetectorUnavailableError
+from mouse_ar.detection.remote import RemoteDetector
+from mouse_ar.sly import deployment, sessions
+from mouse_ar.sly.deployment import deployed
+from mouse_ar.sly.instance import open_api
+from mouse_ar.sly.sessions import Sessions, connect, list_sessions
+
+EXPERIMENT = "/experiments/5_mice/9_RT-DETRv2"
+CHECKPOINT = f"{EXPERIMENT}/checkpoints/best.pth"
+IN_PROCESS = BrightDetector(confidence=0.4)
+FRAMES = mouse_frames(3, seed=0)
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def instance() -> Iterator[Instance]:
+    with running(Instance()) as instance:
+        yield instance
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPERVISELY_SKIP_HTTPS_USER_HELPER_CHECK", "true")
+    monkeypatch.setattr(deployment, "_POLL_SECONDS", 0.05)
+    monkeypatch.setattr("mouse_ar.detection.transport._MAX_PAUSE_SECONDS", 0.05)
+
+
+@pytest.fixture
+def api(sly: ModuleType, instance: Instance) -> Any:
+    return sly.Api(instance.url, TOKEN)
+
+
+def test_lists_what_is_ready_and_connects(
+    api: Any, instance: Instance, session: BrightProcess
+) -> None:
+    ready = instance.add_task(session.url, name="mice")
+    newer = instance.add_task(session.url)
+    instance.add_task(session.url, module=99)  # another app
+    instance.add_task(session.url, module=None)
+    instance.add_task("http://127.0.0.1:9")  # does not answer
+    stopped = instance.add_task(session.url, status="stopped")
+    found = list_sessions(api, team_id=TEAM)
+    assert [s.task_id for s in found] == [newer, ready]
+    assert (found[1].name, found[1].model) == ("mice", "RT-DETRv2-S, best.pth")
+    assert found[1].classes == ("mouse",)
+    assert list_sessions(api, team_id=TEAM, workspace_id=WORKSPACE) == found
+    with connect(api, ready, image_format="png") as detector:
+        assert detector.detect(FRAMES) == IN_PROCESS.detect(FRAMES)
+    with pytest.raises(
+        DetectorSetupError, match=f"Session {stopped} does not run .status: stopped"
+    ):
+        connect(api, stopped)
+    with pytest.raises(DetectorSetupError, match="There is no session 55"):
+        connect(api, 55)
+    instance.modules.clear()  # the app is not there: the SDK raises KeyError
+    assert list_sessions(api, team_id=TEAM) == []
+
+
+def test_the_instance_is_named_by_the_environment(
+    instance: Instance, sly: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERVER_ADDRESS", instance.url)
+    monkeypatch.delenv("API_TOKEN", raising=False)
+    with pytest.raises(ValueError, match="Not set: API_TOKEN"):
+        open_api()
+    monkeypatch.setenv("API_TOKEN", TOKEN)
+    assert list_sessions(open_api(), team_id=TEAM) == []
+
+
+def test_errors_do_not_give_the_session_token_away(api: Any, instance: Instance) -> None:
+    task_id = instance.add_task("http://127.0.0.1:9")
+    with pytest.raises(DetectorUnavailableError, match=f"session {task_id}.*502") as caught:
+        connect(api, task_id, retries=1)
+    assert "session-token" not in str(caught.value)
+    assert TOKEN not in str(caught.value)
+
+
+def test_an_instance_that_fails_is_waited_for_only_so_long(
+    api: Any, instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "CALL_SECONDS", 1.0)
+    instance.faults["tasks.info"] = 503  # the SDK would try for minutes
+    began = time.monotonic()
+    with pytest.raises(
+        DetectorUnavailableError, match=r"reading session 5 failed .no answer within"
+    ):
+        connect(api, 5)
+    instance.faults["tasks.info"] = 403
+    with pytest.raises(DetectorUnavailableError, match=r"reading session 5 failed .HTTPError: 403"):
+        connect(api, 5)
+    assert time.monotonic() - began < 10
+
+
+class Apps:
+    """Starts a session's process when the instance is asked to run the app."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.process = BrightProcess(folder, deployed=False, **settings)
+
+    def run(self, task: dict[str, Any]) -> str:
+        self.process.start()
+        return self.process.url
+
+    def stop(self, task: dict[str, Any]) -> None:
+        self.process.kill()
+
+
+@pytest.fixture
+def apps(tmp_path: Path, instance: Instance) -> Iterator[Apps]:
+    apps = Apps(tmp_path)
+    instance.run, instance.stop = apps.run, apps.stop
+    info = {
+        "experiment_name": "mice",
+        "framework_name": "RT-DETRv2",
+        "model_name": "RT-DETRv2-S",
+        "task_type": "object detection",
+        "project_id": 5,
+        "task_id": 9,
+        "model_files": {"config": "model_config.yml"},
+        "model_meta": "model_meta.json",
+        "checkpoints": ["checkpoints/best.pth", "checkpoints/last.pth"],
+        "best_checkpoint": "best.pth",
+        "hyperparameters": "hyperparameters.yaml",
+        "artifacts_dir": f"{EXPERIMENT}/",
+    }
+    instance.files = {
+        f"{EXPERIMENT}/experiment_info.json": json.dumps(info).encode(),
+        f"{EXPERIMENT}/model_config.yml": b"",
+        CHECKPOINT: b"weights",
+        f"{EXPERIMENT}/checkpoints/unlisted.pth": b"weights",
+    }
+    try:
+        yield apps
+    finally:
+        apps.process.kill()
+
+
+def test_deploys_a_checkpoint_and_stops_the_session(
+    api: Any, instance: Instance, apps: Apps
+) -> None:
+    steps: list[tuple[str, int, int]] = []
+    with deployed(
+        api,
+        CHECKPOINT,
+        workspace_id=WORKSPACE,
+        progress=lambda *step: steps.append(step),
+        image_format="png",
+    ) as detector:
+        assert detector.model.title == "RT-DETRv2-S, best.pth"
+        assert detector.detect(FRAMES) == IN_PROCESS.detect(FRAMES)
+        assert not instance.called("tasks.stop")
+    (stopped,) = instance.called("tasks.stop")
+    assert instance.tasks[stopped["id"]]["status"] == "stopped"
+    assert steps == [
+        ("starting the session", 0, 2),
+        ("loading the checkpoint", 1, 2),
+        ("ready", 2, 2),
+    ]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+def test_a_session_is_stopped_whatever_happens(
+    api: Any, instance: Instance, apps: Apps, error: type[BaseException]
+) -> None:
+    def work() -> None:
+        with Sessions(api, workspace_id=WORKSPACE, agent_id=AGENT) as opener:
+            detector = open_detector(f"deploy:{CHECKPOINT}", sessions=opener, confidence=0.5)
+            assert isinstance(detector, RemoteDetector)
+            assert detector.confidence == 0.5
+            raise error
+
+    with pytest.raises(error):
+        work()
+    assert len(instance.called("tasks.stop")) == 1
+
+
+def test_a_checkpoint_that_does_not_load_ends_the_session(
+    api: Any, instance: Instance, apps: Apps
+) -> None:
+    apps.process.settings["broken"] = True
+    with (
+        pytest.raises(DetectorUnavailableError, match=r"load the checkpoint .HTTP 500"),
+        deployed(api, CHECKPOINT, workspace_id=WORKSPACE),
+    ):
+        pass
+    assert len(instance.called("tasks.stop")) == 1
+
+
+def test_an_app_that_never_answers_ends_too(api: Any, instance: Instance, apps: Apps) -> None:
+    instance.run = lambda task: "http://127.0.0.1:9"
+    instance.faults["tasks.stop"] = 403
+    with (
+        pytest.raises(DetectorUnavailableError, match="did not start in time"),
+        deployed(api, CHECKPOINT, workspace_id=WORKSPACE, ready_seconds=0.5),
+    ):
+        pass
+    assert instance.called("tasks.stop")
+
+
+def test_a_task_that_fails_at_once_is_told_of(api: Any, instance: Instance, apps: Apps) -> None:
+    instance.run = lambda task: task.update(status="error") or "http://127.0.0.1:9"
+    with (
+        pytest.raises(DetectorUnavailableError, match=r"ended while it started \(status: error\)"),
+        deployed(api, CHECKPOINT, workspace_id=WORKSPACE),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/files/best.pth", "Expected a checkpoint of a training experiment"),
+        (f"{EXPERIMENT}/checkpoints/none.pth", "There is no .*none.pth in the files of team 7"),
+        # The SDK would deploy the last one in the list instead.
+        (f"{EXPERIMENT}/checkpoints/unlisted.pth", "does not list that checkpoint"),
+    ],
+)
+def test_nothing_is_started_for_a_wrong_path(
+    api: Any, instance: Instance, apps: Apps, path: str, message: str
+) -> None:
+    with (
+        pytest.raises(DetectorSetupError, match=message),
+        deployed(api, path, workspace_id=WORKSPACE),
+    ):
+        pass
+    with (
+        pytest.raises(DetectorSetupError, match="There is no workspace 5"),
+        deployed(api, CHECKPOINT, workspace_id=5),
+    ):
+        pass
+    assert not instance.called("tasks.run.app")
+
+
+def test_a_running_session_by_its_number(
+    api: Any, instance: Instance, session: BrightProcess
+) -> None:
+    task_id = instance.add_task(session.url)
+    with Sessions(api, workspace_id=WORKSPACE) as opener:
+        detector = open_detector(f"session:{task_id}", sessions=opener, image_format="png")
+        assert detector.detect(FRAMES) == IN_PROCESS.detect(FRAMES)
+    assert not instance.called("tasks.stop")

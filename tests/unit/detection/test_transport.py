@@ -1,0 +1,98 @@
+"""Addresses, and services that are none."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from doubles.servers import free_port, serving
+from mouse_ar.detection.errors import DetectorUnavailableError
+from mouse_ar.detection.remote import RemoteDetector
+from mouse_ar.detection.transport import ServiceConnection, public_url
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mouse_ar.detection.transport._MAX_PAUSE_SECONDS", 0.05)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://gpu:8000/", "http://gpu:8000"),
+        ("https://lab.org/net/abc123/", "https://lab.org/net/…"),
+        ("https://me:pass@lab.org/net/abc123/x?token=1", "https://lab.org/net/…/x"),
+    ],
+)
+def test_secrets_of_an_address_are_not_shown(url: str, shown: str) -> None:
+    assert public_url(url) == shown
+
+
+@pytest.mark.parametrize("url", ["", "gpu:8000", "ftp://gpu", "http://"])
+def test_what_is_no_address(url: str) -> None:
+    with pytest.raises(ValueError, match="Expected the address of a detector"):
+        ServiceConnection(url)
+
+
+def test_nothing_there() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(DetectorUnavailableError, match=r"connection failed .*3 attempt\(s\)"):
+        RemoteDetector(url)
+
+
+def test_an_impossible_limit_is_refused() -> None:
+    for settings in ({"timeout_seconds": 0}, {"retries": -1}):
+        with pytest.raises(ValueError, match=r"timeout_seconds > 0 and retries >= 0"):
+            RemoteDetector("http://gpu", **settings)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"confidence within 0\.\.1"):
+        RemoteDetector("http://gpu", confidence=2)
+    with pytest.raises(ValueError, match="one of jpeg, png, got 'gif'"):
+        RemoteDetector("http://gpu", image_format="gif")  # type: ignore[arg-type]
+
+
+def site() -> FastAPI:
+    """Not a detector."""
+    app = FastAPI()
+    page = "<!DOCTYPE html><html><head><title>Lab wiki</title></head></html>"
+    app.post("/html/{rest}")(lambda rest: HTMLResponse(page))
+    app.post("/moved/{rest}")(lambda rest: RedirectResponse("https://lab.org/net/secret/x", 301))
+    app.post("/text/{rest}")(lambda rest: "hello")
+    app.post("/odd/{rest}")(lambda rest: {"classes": "x"})
+    app.post("/empty/{rest}")(lambda rest: {"classes": []})
+    return app
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("html", r"it answers an HTML page \('Lab wiki'\) where a detector answers JSON"),
+        ("moved", r"no detector .*it redirects to https://lab.org/net/…/x"),
+        ("text", "session info and model meta are no JSON objects"),
+        ("odd", "lists no classes"),
+        ("missing", "HTTP 404"),
+    ],
+)
+def test_another_service_at_the_address(path: str, message: str) -> None:
+    with serving(site()) as url, pytest.raises(DetectorUnavailableError, match=message) as caught:
+        RemoteDetector(f"{url}/{path}")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_model_without_classes() -> None:
+    with serving(site()) as url, pytest.raises(ValueError, match="has no classes"):
+        RemoteDetector(f"{url}/empty")
+
+
+def test_closing_ends_the_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mouse_ar.detection.transport._MAX_PAUSE_SECONDS", 30)
+    connection = ServiceConnection(f"http://127.0.0.1:{free_port()}", retries=0)
+    connection.close()
+    began = time.monotonic()
+    with pytest.raises((DetectorUnavailableError, RuntimeError)):
+        connection.post("is_ready", retries=5)
+    assert time.monotonic() - began < 5

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, Self
 
 from mouse_ar.detection.background import BackgroundSubtraction
@@ -27,7 +26,7 @@ TOKEN_VARIABLE = "MOUSE_AR_TOKEN"
 
 # Options that mean nothing to the other side; a caller passes all it was given to any detector.
 _OF_CHECKPOINTS = {"device", "precision", "config"}
-_OF_SERVICES = {"token", "image_format", "batch_size", "timeout_seconds", "retries"}
+_OF_SERVICES = {"token", "image_format", "timeout_seconds", "retries"}
 
 _WITH_VALUE = {"rtdetrv2", "session", "deploy"}
 
@@ -105,10 +104,11 @@ def open_detector(
         return RemoteDetector(chosen.value, **{"token": token, **_without(given, _OF_CHECKPOINTS)})
     if chosen.kind == "rtdetrv2":
         # transformers take seconds to import; the other detectors do without them.
-        from mouse_ar.detection.rtdetr import load_rtdetrv2
+        from mouse_ar.detection.rtdetr import DetectorOptions, load_rtdetrv2
 
-        detector: Detector = load_rtdetrv2(Path(chosen.value), **_without(given, _OF_SERVICES))
-        return detector
+        settings = _without(given, _OF_SERVICES)
+        config = settings.pop("config", None)
+        return load_rtdetrv2(chosen.value, config, options=DetectorOptions(**settings))
     if sessions is None:
         raise DetectorSetupError(
             f"{choice} needs the Supervisely SDK: install it with pip install "

@@ -8,6 +8,8 @@ from typing import Any
 
 from mouse_ar.core.settings import build_settings
 from mouse_ar.core.splitting import Split
+from mouse_ar.detection.choice import DetectorChoice
+from mouse_ar.detection.tracking import DETECT_EVERY
 
 __all__ = ["PreprocessConfig"]
 
@@ -25,7 +27,12 @@ class PreprocessConfig:
         test_videos: number (int) or share (float) of test videos; None = min(10, 20 %).
         val_share: share of the videos that choose the checkpoint; none below six videos.
         seed: drives splits and idle sampling.
-        detect_every: frames between detections; the track is interpolated.
+        detector: what finds the mouse, one of
+            :data:`~mouse_ar.detection.choice.DETECTOR_FORMS`.
+        detector_class: the detector's class that is the mouse, if it has several.
+        detector_confidence: least score of a box of a detector with a model.
+        detect_every: frames between detections, fewer where the mouse moves fast; the track is
+            interpolated.
         short_side: limit of the clips' short side in pixels; None keeps the resolution.
         crf: H.264 quality of the clips; 16 is near-lossless.
     """
@@ -37,7 +44,10 @@ class PreprocessConfig:
     test_videos: int | float | None = None
     val_share: float = 0.1
     seed: int = 0
-    detect_every: int = 1
+    detector: str = "background"
+    detector_class: str | None = None
+    detector_confidence: float = 0.4
+    detect_every: int = DETECT_EVERY
     short_side: int | None = None
     crf: int = 16
 
@@ -50,6 +60,11 @@ class PreprocessConfig:
         for name in ("idle_ratio", "idle_margin_seconds"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}.")
+        DetectorChoice.parse(self.detector)
+        if not 0 <= self.detector_confidence <= 1:
+            raise ValueError(
+                f"detector_confidence must be within 0..1, got {self.detector_confidence}."
+            )
         if self.detect_every < 1:
             raise ValueError(f"detect_every must be at least 1, got {self.detect_every}.")
         if self.short_side is not None and self.short_side < 64:
@@ -65,8 +80,11 @@ class PreprocessConfig:
         """
         if split is not Split.TRAIN:
             return {"detect_every": self.detect_every}
-        split_only = ("test_videos", "val_share")
-        return {name: value for name, value in asdict(self).items() if name not in split_only}
+        # The detector counts by what it is, not by where it was found.
+        not_shaping = {"test_videos", "val_share"} | {
+            name for name in asdict(self) if name.startswith("detector")
+        }
+        return {name: value for name, value in asdict(self).items() if name not in not_shaping}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PreprocessConfig:

@@ -14,6 +14,7 @@ from mouse_ar.data.annotations import REVIEWED_TAG, VideoAnnotation
 from mouse_ar.data.files import write_json
 from mouse_ar.data.local_project import LocalProject, ProjectVideo
 from mouse_ar.detection.protocol import Detector
+from mouse_ar.detection.tracking import DETECT_EVERY
 from mouse_ar.pipelines.inputs import InputVideo, find_videos
 from mouse_ar.pipelines.predictor import Predictor
 from mouse_ar.pipelines.results import VideoResult, load_scores, save_scores, write_tables
@@ -53,7 +54,7 @@ def infer(
     *,
     predictor: Predictor,
     detector: Detector,
-    detect_every: int = 1,
+    detect_every: int = DETECT_EVERY,
     stride_frames: int | None = None,
     batch_size: int = 16,
     overlay: bool = False,
@@ -72,7 +73,7 @@ def infer(
         output: folder of the results.
         predictor: the model.
         detector: finds the mouse.
-        detect_every: frames between detections.
+        detect_every: frames between detections, fewer where the mouse moves fast.
         stride_frames: step between windows; a quarter of the window by default.
         batch_size: windows per forward pass.
         overlay: also draw boxes and bouts into copies of the videos.

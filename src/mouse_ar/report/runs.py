@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mouse_ar.core.splitting import Split
+from mouse_ar.pipelines.detect import DetectReport
 from mouse_ar.pipelines.evaluate import EvaluatedVideos
 from mouse_ar.pipelines.infer import InferReport
 from mouse_ar.pipelines.preprocess import PreprocessReport
 from mouse_ar.report.tables import evaluation_table, markdown_table
 
-__all__ = ["evaluate_text", "infer_text", "preprocess_text"]
+__all__ = ["detect_text", "evaluate_text", "infer_text", "preprocess_text"]
 
 _MOST_LINES = 20
 
@@ -75,6 +76,13 @@ def infer_text(report: InferReport) -> str:
         f"Project: {report.project}",
     ]
     lines += _listed("Note", report.warnings)
+    return "\n".join(lines + _failed(report.failures))
+
+
+def detect_text(report: DetectReport) -> str:
+    """Share of frames with a box per video, warnings and failures."""
+    lines = [f"{key}: mouse in {share:.1%} of the frames" for key, share in report.present.items()]
+    lines += [f"Project: {report.project}", *_listed("Note", report.warnings)]
     return "\n".join(lines + _failed(report.failures))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from mouse_ar.detection.served_model import ServedModel
 from mouse_ar.detection.transport import ServiceConnection, TransientError
 from mouse_ar.detection.wire import WireError
 from mouse_ar.sly.calls import within
+from mouse_ar.sly.instance import open_api
 
 if TYPE_CHECKING:
     from supervisely import Api
@@ -31,6 +33,7 @@ __all__ = [
     "Sessions",
     "connect",
     "list_sessions",
+    "open_sessions",
     "session_url",
 ]
 
@@ -146,6 +149,10 @@ class Sessions:
 
         if choice.kind == "session":
             return self._opened.enter_context(connect(self._api, int(choice.value), **options))
+        if "workspace_id" not in self._deploy_options:
+            raise DetectorSetupError(
+                f"deploy:{choice.value} needs a workspace to run in: set WORKSPACE_ID."
+            )
         return self._opened.enter_context(
             deployed(self._api, choice.value, **self._deploy_options, **options)
         )
@@ -160,6 +167,22 @@ class Sessions:
         trace: TracebackType | None,
     ) -> None:
         self._opened.__exit__(kind, error, trace)
+
+
+def open_sessions() -> Sessions:
+    """Sessions of the instance and workspace that the environment names, as the SDK has it.
+
+    ``WORKSPACE_ID`` is where checkpoints are deployed, on the computer ``AGENT_ID`` if it is set.
+
+    Raises:
+        ValueError: the instance is not named, or a number is none.
+    """
+    numbers = {
+        option: int(value)
+        for option, name in (("workspace_id", "WORKSPACE_ID"), ("agent_id", "AGENT_ID"))
+        if (value := os.environ.get(name))
+    }
+    return Sessions(open_api(), **numbers)
 
 
 def _serving_apps(api: Api) -> set[int]:

@@ -1,0 +1,115 @@
+"""``mouse-ar infer`` and ``detect``: what happens in videos, and where the mouse is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mouse_ar.cli.detector import (
+    CONFIDENCE,
+    ClassOption,
+    ConfidenceOption,
+    DetectorOption,
+    chosen_detector,
+)
+from mouse_ar.cli.options import (
+    ActionsOption,
+    ConfigOption,
+    DeviceOption,
+    SetOption,
+    numbers_from,
+)
+from mouse_ar.console import ProgressView, out
+from mouse_ar.data.config_files import load_actions
+from mouse_ar.detection.tracking import DETECT_EVERY
+from mouse_ar.pipelines.detect import detect as run_detect
+from mouse_ar.pipelines.infer import infer as run_infer
+from mouse_ar.pipelines.predictor import load_predictor, pick_device
+from mouse_ar.report.ethogram import plot_ethograms
+from mouse_ar.report.runs import detect_text, infer_text
+
+__all__ = ["detect", "infer"]
+
+EveryOption = Annotated[
+    int,
+    typer.Option(min=1, help="Frames between detections; closer where the mouse moves fast."),
+]
+
+
+def infer(
+    source: Annotated[Path, typer.Argument(help="Video, folder of videos, or project.")],
+    output: Annotated[Path, typer.Argument(help="Folder of the results.")],
+    checkpoint: Annotated[Path, typer.Option(help="Trained model (.safetensors).")],
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    device: DeviceOption = None,
+    overlay: Annotated[bool, typer.Option(help="Also draw the bouts into the videos.")] = False,
+    detector: DetectorOption = "background",
+    detector_class: ClassOption = None,
+    detector_confidence: ConfidenceOption = CONFIDENCE,
+    detect_every: EveryOption = DETECT_EVERY,
+    batch_size: Annotated[int, typer.Option(help="Windows per forward pass.")] = 16,
+) -> None:
+    """Annotate videos: a project with predicted tags, tables, per-frame scores."""
+    predictor = load_predictor(
+        checkpoint, device=pick_device(device), overrides=numbers_from(config, overrides)
+    )
+    with (
+        chosen_detector(
+            detector, class_name=detector_class, confidence=detector_confidence, device=device
+        ) as finder,
+        ProgressView() as view,
+    ):
+        report = run_infer(
+            source,
+            output,
+            predictor=predictor,
+            detector=finder,
+            detect_every=detect_every,
+            batch_size=batch_size,
+            overlay=overlay,
+            progress=view,
+        )
+    if report.results:
+        plot_ethograms(
+            output / "ethogram.png",
+            predicted={result.key: result.ethogram for result in report.results},
+            actions=predictor.actions,
+        )
+    out.print(infer_text(report), markup=False)
+    if report.failures:
+        raise typer.Exit(1)
+
+
+def detect(
+    source: Annotated[Path, typer.Argument(help="Video, folder of videos, or project.")],
+    output: Annotated[Path, typer.Argument(help="Folder of the results.")],
+    detector: DetectorOption = "background",
+    detector_class: ClassOption = None,
+    detector_confidence: ConfidenceOption = CONFIDENCE,
+    detect_every: EveryOption = DETECT_EVERY,
+    actions: ActionsOption = None,
+    device: DeviceOption = None,
+    overlay: Annotated[bool, typer.Option(help="Also draw the boxes into the videos.")] = True,
+) -> None:
+    """Find the mouse in every frame: a project with its boxes, and overlays to look at."""
+    with (
+        chosen_detector(
+            detector, class_name=detector_class, confidence=detector_confidence, device=device
+        ) as finder,
+        ProgressView() as view,
+    ):
+        report = run_detect(
+            source,
+            output,
+            detector=finder,
+            actions=load_actions(actions),
+            detect_every=detect_every,
+            overlay=overlay,
+            progress=view,
+        )
+    out.print(detect_text(report), markup=False)
+    if report.failures:
+        raise typer.Exit(1)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,7 +14,9 @@ from mouse_ar.detection.choice import DetectorChoice, open_detector
 from mouse_ar.detection.errors import DetectorSetupError, DetectorUnavailableError
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.detection.remote import RemoteDetector
+from mouse_ar.detection.rtdetr import RTDetrV2Detector
 from mouse_ar.detection.service import create_app
+from tiny_rtdetr import write_checkpoint
 
 
 @pytest.mark.parametrize(
@@ -58,20 +58,15 @@ def test_anything_else_lists_the_forms(text: str, message: str) -> None:
         DetectorChoice.parse(text)
 
 
-def test_background_and_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_background_and_checkpoint(tmp_path: Path) -> None:
     assert isinstance(open_detector("background", confidence=0.3), BackgroundSubtraction)
-    seen: dict[str, Any] = {}
-
-    def load(path: Path, **options: Any) -> BrightDetector:
-        seen.update(path=path, **options)
-        return BrightDetector()
-
-    module = ModuleType("mouse_ar.detection.rtdetr")
-    module.load_rtdetrv2 = load  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+    path = write_checkpoint(tmp_path)
     options = {"confidence": 0.3, "class_name": None, "device": "cpu", "token": "x", "retries": 2}
-    open_detector("rtdetrv2:a/b.pth", **options)
-    assert seen == {"path": Path("a/b.pth"), "confidence": 0.3, "device": "cpu"}
+    opened = open_detector(f"rtdetrv2:{path}", **options)
+    assert isinstance(opened, RTDetrV2Detector)
+    assert (opened.class_name, opened.options.confidence) == ("mouse", 0.3)
+    with pytest.raises(ValueError, match="no class 'rat'"):
+        open_detector(f"rtdetrv2:{path}", class_name="rat")
 
 
 def test_service_takes_the_token_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,8 @@ import numpy as np
 import tiny
 from colour_model import predictor
 from mouse_ar import cli
+from mouse_ar.cli import videos
+from mouse_ar.detection import choice
 
 # A run may end before its kill comes; that trial is repeated.
 ATTEMPTS = 4
@@ -36,6 +38,8 @@ def start(source: Path, target: Path) -> int:
     child = os.fork()
     if child:
         return child
+    # Runs of other targets know the videos: this one has to detect for itself.
+    os.environ["MOUSE_AR_CACHE"] = str(target.with_name(f"{target.name}_cache"))
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     sys.argv = ["mouse-ar", sys.argv[1], str(source), str(target), *sys.argv[7:]]
@@ -84,8 +88,8 @@ def main() -> None:
     source, root = Path(sys.argv[2]), Path(sys.argv[3])
     seed, trials, kills = (int(value) for value in sys.argv[4:7])
     rng = np.random.default_rng(seed)
-    cli.BackgroundSubtraction = tiny.BoxDetector  # type: ignore[assignment, misc]
-    cli.load_predictor = lambda *_, **__: predictor()
+    choice.BackgroundSubtraction = tiny.BoxDetector  # type: ignore[assignment, misc]
+    videos.load_predictor = lambda *_, **__: predictor()
     durations = []
     for name in ("undisturbed", "again", "and_again"):
         began = time.monotonic()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from mouse_ar.core.types import Track
 from mouse_ar.detection.tracking import TRACKING_VERSION
 
 __all__ = ["TrackCache", "TrackKey"]
+
+_STALE_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class TrackCache:
     def put(self, key: TrackKey, track: Track) -> None:
         """Store a track; an interrupted write leaves no entry behind."""
         self.directory.mkdir(parents=True, exist_ok=True)
+        self._sweep()
         handle, name = tempfile.mkstemp(dir=self.directory, suffix=".part")
         part = Path(name)
         try:
@@ -78,6 +83,13 @@ class TrackCache:
             part.replace(self.directory / key.name)
         finally:
             part.unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Remove what killed writers left; a living one is never that old."""
+        for part in self.directory.glob("*.part"):
+            with contextlib.suppress(OSError):
+                if time.time() - part.stat().st_mtime > _STALE_SECONDS:
+                    part.unlink()
 
 
 def _identity(key: TrackKey) -> str:

@@ -79,7 +79,7 @@ def detect(
     report = DetectReport(project=output / "project")
     refuse_foreign(report.project, actions=actions, confidence=False)
     store = Store(output)
-    tracker = Tracker(store.folder / "tracks", detector=detector, detect_every=detect_every)
+    tracker = Tracker(detector=detector, detect_every=detect_every)
     tell = progress or (lambda what, done, total: None)
     with store.lock():
         project = LocalProject.create(report.project, actions=actions)

@@ -148,9 +148,7 @@ class _Run:
         self._output, self._predictor = output, predictor
         self._batch_size, self._progress = batch_size, progress
         self._stride = settings["stride_frames"]
-        self._tracker = Tracker(
-            self.store.folder / "tracks", detector=detector, detect_every=detect_every
-        )
+        self._tracker = Tracker(detector=detector, detect_every=detect_every)
         self._made_with = {
             "checkpoint_sha256": predictor.sha256,
             "detector": detector.fingerprint,

@@ -120,9 +120,7 @@ class _Run:
         self.store = Store(target)
         self._actions, self._config = actions, config
         self._progress = progress or (lambda what, done, total: None)
-        self._tracker = Tracker(
-            self.store.folder / "tracks", detector=detector, detect_every=config.detect_every
-        )
+        self._tracker = Tracker(detector=detector, detect_every=config.detect_every)
         made_by = [detector.fingerprint, TRACKING_VERSION, actions.without_colors()]
         self._settings = {
             split: fingerprint([config.item_settings(split), *made_by]) for split in Split

@@ -128,8 +128,6 @@ class Store:
             others: further folders of ours.
         """
         shutil.rmtree(self.staging, ignore_errors=True)
-        for path in self.folder.glob("tracks/*.part"):
-            path.unlink(missing_ok=True)
         for root in (self._project, project.path):
             for name in _TOP_FILES:
                 (root / f".{name}.tmp").unlink(missing_ok=True)

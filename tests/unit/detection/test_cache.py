@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,3 +115,13 @@ def test_failed_write_leaves_the_old_entry(tmp_path: Path, monkeypatch: pytest.M
     assert track is not None
     assert track.observed_T.any()
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_killed_writers_left_is_removed(tmp_path: Path) -> None:
+    old, young = tmp_path / "a.part", tmp_path / "b.part"
+    for path in (old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    TrackCache(tmp_path).put(KEY, some_track())
+    assert not old.exists()
+    assert young.exists()

@@ -620,8 +620,8 @@ def test_wanted_splits_are_kept_to_and_a_change_moves_the_video(made: Path) -> N
 def test_start_that_was_killed_at_once_is_taken_up(made: Path) -> None:
     """Half-written first files are no reason to refuse the folder, and they are cleared away."""
     target = made / "fresh"
-    (target / ".mouse_ar/tracks").mkdir(parents=True)
-    leftovers = [".meta.json.tmp", ".mouse_ar/.manifest.json.tmp", ".mouse_ar/tracks/x.part"]
+    (target / ".mouse_ar").mkdir(parents=True)
+    leftovers = [".meta.json.tmp", ".mouse_ar/.manifest.json.tmp"]
     for name in leftovers:
         (target / name).write_bytes(b"half")
 

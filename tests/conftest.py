@@ -16,16 +16,10 @@ REPO = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tracks of module-wide runs are kept apart from those of the user."""
+    """Tests neither find nor leave tracks in the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOUSE_AR_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
-
-
-@pytest.fixture(autouse=True)
-def _fresh_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test finds the tracks of another one."""
-    monkeypatch.setenv("MOUSE_AR_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.hookimpl(wrapper=True)

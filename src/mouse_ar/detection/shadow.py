@@ -20,6 +20,9 @@ __all__ = ["shadow_limit"]
 _BINS = 40
 # A region's rim is a blend of animal and floor.
 _RIM = np.ones((5, 5), np.uint8)
+# A peak of shadow spreads over so many bins to either side, and holds at least this part of all
+# that is weaker than the animal; parts of the animal itself (ears, flanks) spread further.
+_PEAK, _NARROW = 2, 0.45
 # Regions in fewer frames than this tell nothing.
 _LEAST_BLOBS = 5
 # A shadow is weaker than this share of the animal itself (80th percentile); a gap above it parts
@@ -57,9 +60,16 @@ def _first_gap(density: NDArray[np.float64], edges: NDArray[np.float64]) -> floa
         below, above = density[:gap], density[gap + 1 :]
         if (
             density[gap] < _GAP * min(below.max(), above.max())
-            and density[gap] <= above[: max(1, _BINS // 20)].min()
+            and density[gap] <= above[:_PEAK].min()
+            and _is_narrow(below)
             and below.sum() >= _LEAST_SHADOW
             and above.sum() >= _LEAST_ANIMAL
         ):
             return float(edges[gap + 1])
     return None
+
+
+def _is_narrow(density: NDArray[np.float64]) -> bool:
+    """Whether most of it is one peak."""
+    peak = int(density.argmax())
+    return bool(density[max(0, peak - _PEAK) : peak + _PEAK + 1].sum() >= _NARROW * density.sum())

@@ -21,6 +21,11 @@ def meta(tmp_path_factory: pytest.TempPathFactory) -> VideoMeta:
     return probe(path)
 
 
+@pytest.fixture(autouse=True)
+def _fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOUSE_AR_CACHE", str(tmp_path / "cache"))
+
+
 def track(detector: BoxDetector, meta: VideoMeta, *, every: int = 4) -> Track:
     tracker = Tracker(detector=detector, detect_every=every)
     return tracker.track(meta, sha256="ab" * 32, progress=lambda done, total: None)

@@ -195,17 +195,27 @@ def _bodies_seen(
 
 
 def _evenly_lit(samples_NHWC: Image) -> tuple[Image, Image]:
-    """The samples under the light of their median, and the median of these."""
-    median_HWC = _median(samples_NHWC)
-    gains = [gain(median_HWC, frame_HWC=frame_HWC) for frame_HWC in samples_NHWC]
-    uneven = {n: factor for n, factor in enumerate(gains) if not isinstance(factor, float)}
-    if not uneven:
-        return samples_NHWC, median_HWC
-    samples_NHWC = samples_NHWC.copy()
-    for n, factor_HW in uneven.items():
-        factor_HWC = cv2.merge([factor_HW] * 3)
-        samples_NHWC[n] = cv2.divide(samples_NHWC[n], factor_HWC, dtype=cv2.CV_8U)
-    return samples_NHWC, _median(samples_NHWC)
+    """The samples under one light, and their median.
+
+    Where the light changes halfway, the first median takes either light wherever the animal tips
+    the scales; the second is of samples that are alike.
+    """
+    even_NHWC, median_HWC = samples_NHWC, _median(samples_NHWC)
+    for _ in range(2):
+        gains = [gain(median_HWC, frame_HWC=frame_HWC) for frame_HWC in samples_NHWC]
+        if all(isinstance(factor, float) and factor == 1.0 for factor in gains):
+            break
+        lit = [_unlit(frame, factor) for frame, factor in zip(samples_NHWC, gains, strict=True)]
+        even_NHWC = np.stack(lit)
+        median_HWC = _median(even_NHWC)
+    return even_NHWC, median_HWC
+
+
+def _unlit(frame_HWC: Image, factor: float | NDArray[np.float32]) -> Image:
+    """A frame with a gain of the light taken back."""
+    if isinstance(factor, float):
+        return frame_HWC if factor == 1.0 else cv2.convertScaleAbs(frame_HWC, alpha=1 / factor)
+    return np.asarray(cv2.divide(frame_HWC, cv2.merge([factor] * 3), dtype=cv2.CV_8U))
 
 
 def _median(samples_NHWC: Image) -> Image:

@@ -22,15 +22,15 @@ _BINS = 40
 _RIM = np.ones((5, 5), np.uint8)
 # A peak of shadow spreads over so many bins to either side, and holds at least this part of all
 # that is weaker than the animal; parts of the animal itself (ears, flanks) spread further.
-_PEAK, _NARROW = 2, 0.45
+_PEAK, _NARROW = 2, 0.4
 # Regions in fewer frames than this tell nothing.
 _LEAST_BLOBS = 5
 # A shadow is weaker than this share of the animal itself (80th percentile); a gap above it parts
 # darker from lighter parts of a coat.
 _WEAKER = 0.88
-# The gap is this much emptier than the peaks on both sides, which hold at least a share of the
-# pixels: of the shadow, of the animal.
-_GAP, _LEAST_SHADOW, _LEAST_ANIMAL = 0.5, 0.05, 0.3
+# The gap is this much emptier than the peaks on both sides. That of the shadow holds a share of all
+# pixels in its highest bin (scattered rims have no peak), and all above the gap, the animal, another.
+_GAP, _LEAST_SHADOW, _LEAST_ANIMAL = 0.5, 0.025, 0.3
 
 
 def shadow_limit(blobs: Iterable[Blob]) -> float | None:
@@ -60,9 +60,8 @@ def _first_gap(density: NDArray[np.float64], edges: NDArray[np.float64]) -> floa
         below, above = density[:gap], density[gap + 1 :]
         if (
             density[gap] < _GAP * min(below.max(), above.max())
-            and density[gap] <= above[:_PEAK].min()
             and _is_narrow(below)
-            and below.sum() >= _LEAST_SHADOW
+            and below.max() >= _LEAST_SHADOW
             and above.sum() >= _LEAST_ANIMAL
         ):
             return float(edges[gap + 1])

@@ -114,6 +114,23 @@ def test_lighting_flicker_is_no_motion() -> None:
     assert max(len(d) for d in detector.detect(frames)) == 1
 
 
+@pytest.mark.parametrize("half", [0, 4])
+@pytest.mark.parametrize("dim", [0.6, 0.7, 1.3])
+def test_light_that_changes_halfway_is_no_motion(dim: float, half: int) -> None:
+    """With as many dim frames as bright ones every place the mouse visits tips the median."""
+    places = [(40 + 70 * (n // 14), 60) for n in range(40)]
+    pairs = [with_mouse(arena(150), place, level=25) for place in places]
+    frames = noisy(
+        [
+            np.clip(frame * (dim if n >= 20 + half else 1.0), 0, 255).astype(np.uint8)
+            for n, (frame, _) in enumerate(pairs)
+        ]
+    )
+    detector = BackgroundSubtraction()
+    detector.fit(frames)
+    assert min(best_ious(detector, frames, [box for _, box in pairs])) > 0.6
+
+
 def test_soft_shadow_is_not_body() -> None:
     frames, truth = [], []
     for n in range(40):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from typer.testing import CliRunner
 
 from doubles.servers import free_port
 from mouse_ar.cli import app
+from mouse_ar.core.types import Bout, Interval
 from mouse_ar.data.config_files import load_actions
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.detection.choice import open_detector
-from mouse_ar.synthetic import SyntheticConfig, write_dataset
+from mouse_ar.synthetic import GROOMING, SyntheticConfig, write_dataset
 from mouse_ar.video.reader import open_video
 from tiny_rtdetr import write_checkpoint
 
@@ -81,13 +83,31 @@ def test_background_boxes_as_a_project_and_overlays(videos: LocalProject, tmp_pa
         assert sum(1 for _ in container.decode(video=0)) == CONFIG.num_frames
 
 
-def test_a_second_run_detects_nothing_anew(videos: LocalProject, tmp_path: Path) -> None:
-    first = detect(videos.path, tmp_path / "out", "--no-overlay")
-    tracks = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
-    second = detect(videos.path, tmp_path / "out", "--no-overlay")
-    assert first.exit_code == second.exit_code == 0
-    assert tracks == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
-    assert not (tmp_path / "out/overlays").exists()
+def test_a_second_run_does_nothing_anew(
+    videos: LocalProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOUSE_AR_CACHE", str(tmp_path / "cache"))
+    assert detect(videos.path, tmp_path / "out").exit_code == 0
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    made = [path for path in files if path.suffix in {".npz", ".mp4"} or path.parent.name == "ann"]
+    assert len(made) == 2 * 4
+    assert detect(videos.path, tmp_path / "out").exit_code == 0
+    assert {path: path.stat().st_mtime_ns for path in made} == {p: files[p] for p in made}
+
+
+def test_what_a_person_changed_is_left_alone(videos: LocalProject, tmp_path: Path) -> None:
+    assert detect(videos.path, tmp_path / "out", "--no-overlay").exit_code == 0
+    project = LocalProject.open(tmp_path / "out/project", actions=load_actions(None))
+    changed, other = project.videos()
+    annotation = project.read(changed)
+    bouts = (Bout(Interval(10, 20), GROOMING),)
+    project.write(changed.dataset, changed.name, replace(annotation, bouts=bouts))
+    before = changed.ann_path.read_bytes(), other.ann_path.read_bytes()
+    again = detect(videos.path, tmp_path / "out", "--no-overlay", "--detect-every", "2")
+    assert again.exit_code == 0
+    assert f"{changed.key}: was changed" in " ".join(again.output.split())
+    assert changed.ann_path.read_bytes() == before[0]
+    assert other.ann_path.read_bytes() != before[1], "detected more closely"
 
 
 def test_over_http_with_png_as_in_process(videos: LocalProject, model: str, service: str) -> None:

@@ -28,8 +28,8 @@ _LEAST_BLOBS = 5
 # A shadow is weaker than this share of the animal itself (80th percentile); a gap above it parts
 # darker from lighter parts of a coat.
 _WEAKER = 0.88
-# The gap is this much emptier than the peaks on both sides. That of the shadow holds a share of all
-# pixels in its highest bin (scattered rims have no peak), and all above the gap, the animal, another.
+# The gap is this much emptier than the peaks on both sides. That of the shadow holds a share of
+# all pixels in its highest bin (scattered rims have no peak), the animal above the gap another.
 _GAP, _LEAST_SHADOW, _LEAST_ANIMAL = 0.5, 0.025, 0.3
 
 

@@ -164,3 +164,17 @@ def test_detectors_that_are_not_there(
     done = detect(videos.path, tmp_path / "out", "--detector", choice)
     assert done.exit_code == 1
     assert message in str(done.exception)
+
+
+def test_a_converted_detector_needs_nothing_beside_it(model: str, tmp_path: Path) -> None:
+    source, target = model.partition(":")[2], tmp_path / "mouse.safetensors"
+    done = CliRunner().invoke(app, ["convert-detector", source, str(target)])
+    assert done.exit_code == 0, done.output
+    assert "classes: mouse" in done.output
+    frames = np.random.default_rng(0).integers(0, 256, (2, 60, 80, 3), dtype=np.uint8)
+    both = [
+        open_detector(choice, confidence=LOW, device="cpu")
+        for choice in (model, f"rtdetrv2:{target}")
+    ]
+    assert both[0].detect(frames) == both[1].detect(frames)
+    assert CliRunner().invoke(app, ["convert-detector", source, "x.pth"]).exit_code == 2

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mouse_ar.cli.data import import_annotations_command, preprocess
+from mouse_ar.cli.detectors import convert_detector, list_sessions
 from mouse_ar.cli.model import evaluate, train
 from mouse_ar.cli.options import ConfigOption, settings_from
 from mouse_ar.cli.serve import serve_detector
@@ -46,6 +47,8 @@ app.command("import-annotations")(import_annotations_command)
 for command in (preprocess, train, evaluate, infer, detect):
     app.command()(command)
 app.command("serve-detector")(serve_detector)
+app.command("convert-detector")(convert_detector)
+app.command("list-sessions")(list_sessions)
 
 
 @app.command()

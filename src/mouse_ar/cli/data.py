@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mouse_ar.cli.detector import chosen_detector
+from mouse_ar.cli.detector import ClassOption, chosen_detector
 from mouse_ar.cli.options import (
     ActionsOption,
     ConfigOption,
@@ -87,9 +87,9 @@ def preprocess(
         ),
     ] = None,
     detector: Annotated[
-        str | None,
-        typer.Option(help="What finds the mouse, instead of the configuration's; see detect."),
+        str | None, typer.Option(help="What finds the mouse: as for detect.")
     ] = None,
+    detector_class: ClassOption = None,
     device: DeviceOption = None,
     remove_deleted: Annotated[
         bool, typer.Option(help="Remove the clips of videos that are no longer in the input.")
@@ -100,8 +100,8 @@ def preprocess(
     values = settings_from(config, overrides)
     if test_videos is not None:
         values["test_videos"] = yaml_value("--test-videos", test_videos)
-    if detector is not None:
-        values["detector"] = detector
+    given = {"detector": detector, "detector_class": detector_class}
+    values |= {name: value for name, value in given.items() if value is not None}
     settings = PreprocessConfig.from_dict(values)
     source = LocalProject.open(project, actions=action_set)
     table = read_groups(groups, source.videos()) if groups else VideoGroups({}, {})
@@ -112,6 +112,7 @@ def preprocess(
             settings.detector,
             class_name=settings.detector_class,
             confidence=settings.detector_confidence,
+            images=settings.detector_images,
             device=device,
         ) as finder,
         ProgressView() as view,

@@ -11,8 +11,16 @@ import typer
 from mouse_ar.detection.choice import DETECTOR_FORMS, DetectorChoice, open_detector
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.detection.remote import RemoteDetector
+from mouse_ar.detection.wire import ImageFormat
 
-__all__ = ["CONFIDENCE", "ClassOption", "ConfidenceOption", "DetectorOption", "chosen_detector"]
+__all__ = [
+    "CONFIDENCE",
+    "ClassOption",
+    "ConfidenceOption",
+    "DetectorOption",
+    "ImagesOption",
+    "chosen_detector",
+]
 
 CONFIDENCE = 0.4
 
@@ -29,18 +37,32 @@ ConfidenceOption = Annotated[
     float,
     typer.Option("--detector-confidence", help="Least score of a model's box.", min=0.0, max=1.0),
 ]
+ImagesOption = Annotated[
+    ImageFormat,
+    typer.Option("--detector-images", help="How frames go to a served detector; png is exact."),
+]
 
 
 @contextmanager
 def chosen_detector(
-    choice: str, *, class_name: str | None, confidence: float, device: str | None
+    choice: str,
+    *,
+    class_name: str | None,
+    confidence: float,
+    images: ImageFormat,
+    device: str | None,
 ) -> Iterator[Detector]:
     """The detector of the options; what was deployed for it is stopped in the end.
 
     A checkpoint in Team Files is deployed into the workspace of ``WORKSPACE_ID``, on the computer
     of ``AGENT_ID`` if that is set.
     """
-    options = {"class_name": class_name, "confidence": confidence, "device": device}
+    options = {
+        "class_name": class_name,
+        "confidence": confidence,
+        "image_format": images,
+        "device": device,
+    }
     with ExitStack() as stack:
         sessions = None
         if DetectorChoice.parse(choice).kind in {"session", "deploy"}:

@@ -12,6 +12,7 @@ from mouse_ar.cli.detector import (
     ClassOption,
     ConfidenceOption,
     DetectorOption,
+    ImagesOption,
     chosen_detector,
 )
 from mouse_ar.cli.options import (
@@ -23,7 +24,7 @@ from mouse_ar.cli.options import (
 )
 from mouse_ar.console import ProgressView, out
 from mouse_ar.data.config_files import load_actions
-from mouse_ar.detection.tracking import DETECT_EVERY
+from mouse_ar.detection.tracking import DETECT_EVERY, MAX_DETECT_EVERY
 from mouse_ar.pipelines.detect import detect as run_detect
 from mouse_ar.pipelines.infer import infer as run_infer
 from mouse_ar.pipelines.predictor import load_predictor, pick_device
@@ -34,7 +35,11 @@ __all__ = ["detect", "infer"]
 
 EveryOption = Annotated[
     int,
-    typer.Option(min=1, help="Frames between detections; closer where the mouse moves fast."),
+    typer.Option(
+        min=1,
+        max=MAX_DETECT_EVERY,
+        help="Frames between detections; closer where the mouse moves fast.",
+    ),
 ]
 
 
@@ -49,6 +54,7 @@ def infer(
     detector: DetectorOption = "background",
     detector_class: ClassOption = None,
     detector_confidence: ConfidenceOption = CONFIDENCE,
+    detector_images: ImagesOption = "jpeg",
     detect_every: EveryOption = DETECT_EVERY,
     batch_size: Annotated[int, typer.Option(help="Windows per forward pass.")] = 16,
 ) -> None:
@@ -58,7 +64,11 @@ def infer(
     )
     with (
         chosen_detector(
-            detector, class_name=detector_class, confidence=detector_confidence, device=device
+            detector,
+            class_name=detector_class,
+            confidence=detector_confidence,
+            images=detector_images,
+            device=device,
         ) as finder,
         ProgressView() as view,
     ):
@@ -89,6 +99,7 @@ def detect(
     detector: DetectorOption = "background",
     detector_class: ClassOption = None,
     detector_confidence: ConfidenceOption = CONFIDENCE,
+    detector_images: ImagesOption = "jpeg",
     detect_every: EveryOption = DETECT_EVERY,
     actions: ActionsOption = None,
     device: DeviceOption = None,
@@ -97,7 +108,11 @@ def detect(
     """Find the mouse in every frame: a project with its boxes, and overlays to look at."""
     with (
         chosen_detector(
-            detector, class_name=detector_class, confidence=detector_confidence, device=device
+            detector,
+            class_name=detector_class,
+            confidence=detector_confidence,
+            images=detector_images,
+            device=device,
         ) as finder,
         ProgressView() as view,
     ):

@@ -17,13 +17,22 @@ from mouse_ar.detection.sparse import STILL_IOU, detect_sparsely
 from mouse_ar.video.probe import VideoMeta, probe
 from mouse_ar.video.reader import Picture, iter_pictures
 
-__all__ = ["DETECT_EVERY", "MAX_GAP_SECONDS", "TRACKING_VERSION", "fill_track", "track_video"]
+__all__ = [
+    "DETECT_EVERY",
+    "MAX_DETECT_EVERY",
+    "MAX_GAP_SECONDS",
+    "TRACKING_VERSION",
+    "fill_track",
+    "track_video",
+]
 
 Floats = NDArray[np.float64]
 
 # Part of a stored track's key: raise it when association or filling change for equal detections.
-TRACKING_VERSION = 4
+TRACKING_VERSION = 5
 DETECT_EVERY = 4
+# So many frames are kept to look at them again.
+MAX_DETECT_EVERY = 64
 MAX_GAP_SECONDS = 2.0
 
 # Frames kept to look at them again: 64 of 1920 x 1080.
@@ -39,6 +48,8 @@ _REST_IOU = 0.3
 # At either end of the track, rest is judged by the boxes within the first time, which have to span
 # at least the second: a lone detection is no resting mouse.
 _REST_SECONDS, _REST_SEEN_SECONDS = 1.0, 0.5
+# At the ends nothing tells whether a mouse that rested is still there: it is held for so long.
+_REST_HELD_SECONDS = 30.0
 
 
 def track_video(
@@ -68,13 +79,13 @@ def track_video(
         progress: called with (frames done, frames in all).
 
     Raises:
-        ValueError: on ``detect_every`` < 1, an overlap outside 0..1 or a negative gap.
+        ValueError: on ``detect_every`` outside 1..64, an overlap outside 0..1 or a negative gap.
         VideoError: when the video cannot be read.
     """
-    if detect_every < 1 or not 0 <= still_iou <= 1 or max_gap_seconds < 0:
+    if not 1 <= detect_every <= MAX_DETECT_EVERY or not 0 <= still_iou <= 1 or max_gap_seconds < 0:
         raise ValueError(
-            "track_video needs detect_every >= 1, still_iou within 0..1 and max_gap_seconds >= 0, "
-            f"got {detect_every}, {still_iou}, {max_gap_seconds}."
+            f"track_video needs detect_every within 1..{MAX_DETECT_EVERY}, still_iou within 0..1 "
+            f"and max_gap_seconds >= 0, got {detect_every}, {still_iou}, {max_gap_seconds}."
         )
     meta = meta or probe(path)
     detector.prepare(path, meta=meta)
@@ -121,7 +132,7 @@ def fill_track(
     Between detections at most ``max_gap_seconds`` apart the box is interpolated. A longer gap is
     bridged too if the mouse is found again where it was (it rested); otherwise the last box is
     held for ``max_gap_seconds`` and the rest of the gap stays empty. After the last detection a
-    resting mouse's box is held to the end, any other for ``max_gap_seconds``; before the first
+    resting mouse's box is held for 30 s, any other for ``max_gap_seconds``; before the first
     detection likewise. To be taken for resting, the mouse must be seen in one place for half a
     second and at least twice within one second.
 
@@ -142,16 +153,17 @@ def fill_track(
     )
     boxes_T4 = np.full((num_frames, 4), np.nan, dtype=np.float32)
     max_gap = max(detect_every, round(max_gap_seconds * fps))
+    held = round(_REST_HELD_SECONDS * fps)
     pieces = _pieces(frames, boxes_N4, max_gap=max_gap)
     for number, part in enumerate(pieces):
         start, stop = frames[part][0], min(num_frames, frames[part][-1] + 1 + max_gap)
         if number == 0:
             rests = _rests(frames[part], boxes_N4[part], at=frames[part][0], fps=fps)
-            start = 0 if rests else max(0, start - max_gap)
+            start = max(0, start - (max(max_gap, held) if rests else max_gap))
         if number + 1 < len(pieces):
             stop = min(stop, frames[pieces[number + 1]][0])
         elif _rests(frames[part], boxes_N4[part], at=frames[part][-1], fps=fps):
-            stop = num_frames
+            stop = min(num_frames, frames[part][-1] + 1 + max(max_gap, held))
         grid = np.arange(start, stop)
         lines_T4 = np.stack([np.interp(grid, frames[part], y) for y in steady_N4[part].T], axis=1)
         boxes_T4[start:stop] = gaussian_filter1d(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 from mouse_ar.core.settings import build_settings
 from mouse_ar.core.splitting import Split
 from mouse_ar.detection.choice import DetectorChoice
-from mouse_ar.detection.tracking import DETECT_EVERY
+from mouse_ar.detection.tracking import DETECT_EVERY, MAX_DETECT_EVERY
+from mouse_ar.detection.wire import ImageFormat
 
 __all__ = ["PreprocessConfig"]
 
@@ -31,6 +32,7 @@ class PreprocessConfig:
             :data:`~mouse_ar.detection.choice.DETECTOR_FORMS`.
         detector_class: the detector's class that is the mouse, if it has several.
         detector_confidence: least score of a box of a detector with a model.
+        detector_images: how frames go to a served detector, jpeg or png (slower, exact).
         detect_every: frames between detections, fewer where the mouse moves fast; the track is
             interpolated.
         short_side: limit of the clips' short side in pixels; None keeps the resolution.
@@ -47,6 +49,7 @@ class PreprocessConfig:
     detector: str = "background"
     detector_class: str | None = None
     detector_confidence: float = 0.4
+    detector_images: ImageFormat = "jpeg"
     detect_every: int = DETECT_EVERY
     short_side: int | None = None
     crf: int = 16
@@ -65,8 +68,15 @@ class PreprocessConfig:
             raise ValueError(
                 f"detector_confidence must be within 0..1, got {self.detector_confidence}."
             )
-        if self.detect_every < 1:
-            raise ValueError(f"detect_every must be at least 1, got {self.detect_every}.")
+        if not 1 <= self.detect_every <= MAX_DETECT_EVERY:
+            raise ValueError(
+                f"detect_every must be within 1..{MAX_DETECT_EVERY}, got {self.detect_every}."
+            )
+        if self.detector_images not in get_args(ImageFormat):
+            raise ValueError(
+                f"detector_images must be one of {', '.join(get_args(ImageFormat))}, "
+                f"got {self.detector_images!r}."
+            )
         if self.short_side is not None and self.short_side < 64:
             raise ValueError(f"short_side must be at least 64 px or null, got {self.short_side}.")
         if not 1 <= self.crf <= 51:

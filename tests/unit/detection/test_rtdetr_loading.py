@@ -386,3 +386,42 @@ def test_converted_files_that_cannot_be_used(
     save_file(weights, path, metadata={"mouse_ar": json.dumps(content)})
     with pytest.raises(CheckpointError, match=message):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("decoder.enc_score_head.weight", torch.tensor(1.0), "no usable RT-DETRv2|expected"),
+        ("backbone.conv1.conv1_1.conv.weight", torch.zeros(8, 3, 3, 3, dtype=torch.int8), "int8"),
+        (
+            "backbone.conv1.conv1_1.conv.weight",
+            torch.zeros(8, 3, 3, 3, dtype=torch.complex64),
+            "complex64",
+        ),
+        ("backbone.conv1.conv1_1.conv.weight", torch.zeros(8, 3, 3, 3).to_sparse(), "sparse"),
+    ],
+)
+def test_weights_that_no_training_leaves(
+    tmp_path: Path, weights: dict[str, Tensor], name: str, value: Tensor, message: str
+) -> None:
+    assert name in weights
+    path = saved(tmp_path / "a.pth", {"model": {**weights, name: value}})
+    with pytest.raises(CheckpointError, match=message):
+        load(path)
+
+
+def test_more_queries_than_places_are_refused(tmp_path: Path, weights: dict[str, Tensor]) -> None:
+    path = saved(tmp_path / "a.pth", {"model": weights})
+    config = tmp_path / "model_config.yml"
+    config.write_text("RTDETRTransformerv2: {num_queries: 100000}")
+    with pytest.raises(CheckpointError, match="at most 8400"):
+        load(path, config)
+
+
+def test_a_whole_number_may_be_written_as_a_float(
+    tmp_path: Path, weights: dict[str, Tensor]
+) -> None:
+    path = saved(tmp_path / "a.pth", {"model": weights})
+    config = tmp_path / "model_config.yml"
+    config.write_text("HybridEncoder: {pe_temperature: 10000.0}")
+    assert load(path, config).settings.temperature == 10000

@@ -58,6 +58,13 @@ def test_resting_mouse_is_held_to_the_end_and_from_the_start() -> None:
     assert track.observed_T.sum() == 100
 
 
+def test_resting_mouse_is_not_held_for_ever() -> None:
+    track = fill_track({n: box(50) for n in range(2000, 2100)}, num_frames=9000, fps=25)
+    np.testing.assert_array_equal(
+        np.flatnonzero(track.present_T), np.arange(2000 - 750, 2100 + 750)
+    )
+
+
 def test_mouse_that_walked_away_is_not_held_to_the_end() -> None:
     seen = {n: box(4 * n) for n in range(100)}
     track = fill_track(seen, num_frames=400, fps=25, max_gap_seconds=1)
@@ -199,3 +206,5 @@ def test_background_detector_on_a_file(video: Path) -> None:
 def test_bad_arguments_are_named(video: Path) -> None:
     with pytest.raises(ValueError, match="detect_every"):
         track_video(video, detector=Scripted(), detect_every=0)
+    with pytest.raises(ValueError, match=r"detect_every within 1\.\.64"):
+        track_video(video, detector=Scripted(), detect_every=65)

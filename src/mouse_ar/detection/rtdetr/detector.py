@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from mouse_ar.core.types import Box
 from mouse_ar.detection.protocol import Detection
 from mouse_ar.detection.rtdetr.architecture import Architecture
+from mouse_ar.detection.rtdetr.errors import DetectorFailedError
 from mouse_ar.detection.rtdetr.model import LoadReport, original_weights
 from mouse_ar.detection.rtdetr.preprocessing import require_frames, resize
 from mouse_ar.detection.rtdetr.settings import Settings
@@ -132,7 +133,7 @@ class RTDetrV2Detector:
         if len(self.class_names) > 1:
             raise ValueError(
                 f"The detector has {len(self.class_names)} classes {list(self.class_names)} and "
-                "none was chosen. Set class_name to the animal's."
+                "none was chosen. Set class_name (--detector-class) to the animal's."
             )
         return self.class_names[0]
 
@@ -168,7 +169,7 @@ class RTDetrV2Detector:
 
         Raises:
             ValueError: the frames have another shape or type, or no class was chosen.
-            RuntimeError: the network's outputs are not finite.
+            DetectorFailedError: the network's outputs are not finite, or memory does not suffice.
         """
         column = self.class_names.index(self.class_name)
         require_frames(frames_NHWC)
@@ -192,14 +193,23 @@ class RTDetrV2Detector:
 
         Raises:
             ValueError: the images have a shape that the network cannot take.
-            RuntimeError: the outputs are not finite.
+            DetectorFailedError: the outputs are not finite, or memory does not suffice.
         """
         pixels = torch.as_tensor(pixels_NCHW).to(self.device, torch.float32)
         _require_square(pixels, num_queries=self.settings.num_queries)
         return self._run(pixels, precision=_precision(precision, device=self.device))
 
-    @torch.inference_mode()
     def _run(self, pixels_NCHW: Tensor, *, precision: str) -> RawOutputs:
+        try:
+            return self._forward(pixels_NCHW, precision=precision)
+        except torch.OutOfMemoryError as error:
+            raise DetectorFailedError(
+                f"The memory of {self.device} does not suffice for {len(pixels_NCHW)} images at "
+                "once. Close what else uses it, choose a smaller batch_size, or another device."
+            ) from error
+
+    @torch.inference_mode()
+    def _forward(self, pixels_NCHW: Tensor, *, precision: str) -> RawOutputs:
         if not len(pixels_NCHW):
             queries, classes = self.settings.num_queries, self.architecture.num_classes
             return RawOutputs(torch.zeros(0, queries, classes), torch.zeros(0, queries, 4))
@@ -225,7 +235,7 @@ class RTDetrV2Detector:
                 if precision == "float32"
                 else "Set precision to 'float32'."
             )
-            raise RuntimeError(
+            raise DetectorFailedError(
                 f"The detector's outputs are not finite in {precision} on {self.device}. {remedy}"
             )
         return raw
@@ -258,12 +268,18 @@ def _device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError as error:
+    except RuntimeError:
+        device = torch.device("meta")
+    if device.type not in {"cpu", "cuda"}:
         raise ValueError(
-            f"DetectorOptions.device {name!r} is no device. Use 'auto', 'cpu' or 'cuda'."
-        ) from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError("DetectorOptions.device is 'cuda', but there is no CUDA. Use 'cpu'.")
+            f"DetectorOptions.device {name!r} cannot be used. Use 'auto', 'cpu' or 'cuda'."
+        )
+    count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise ValueError(
+            f"DetectorOptions.device is {name!r}, but there are {count} CUDA devices. Use "
+            "'auto' or 'cpu'."
+        )
     return device
 
 

@@ -143,6 +143,18 @@ def _unwrapped(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     while names and all(name.startswith(WRAPPERS) for name in names):
         weights = {name.partition(".")[2]: tensor for name, tensor in weights.items()}
         names = dict.fromkeys(weights)
+    for name, tensor in weights.items():
+        counts = name.endswith("num_batches_tracked")
+        if (
+            tensor.layout != torch.strided
+            or tensor.is_meta
+            or not (tensor.is_floating_point() or counts)
+        ):
+            raise CheckpointError(
+                f"{name!r} is a tensor of {tensor.dtype}, {tensor.layout} on {tensor.device}; "
+                "expected floating-point weights. Use the checkpoint of the training, not a "
+                "quantised or otherwise converted one."
+            )
     return dict(weights)
 
 

@@ -51,6 +51,19 @@ def load_rtdetrv2(
         ValueError: the options do not fit the detector.
     """
     file = find_checkpoint(Path(path))
+    try:
+        return _load(file, config=config, options=options or DetectorOptions())
+    except (CheckpointError, OSError):
+        raise
+    except (ArithmeticError, LookupError, RuntimeError, TypeError) as error:
+        # Shapes and values that no training leaves: not each of them is worth its own check.
+        raise CheckpointError(
+            f"{file}: is no usable RT-DETRv2 ({type(error).__name__}: {error}). The checkpoint is "
+            "damaged or of another architecture; use another one."
+        ) from error
+
+
+def _load(file: Path, *, config: Path | str | None, options: DetectorOptions) -> RTDetrV2Detector:
     content = read_file(file)
     architecture = read_architecture(content.weights, source=str(file))
     if content.own is None:
@@ -72,7 +85,7 @@ def load_rtdetrv2(
         settings=settings,
         class_names=names,
         report=report,
-        options=options or DetectorOptions(),
+        options=options,
     )
 
 
@@ -144,7 +157,8 @@ def _parse_own(
     if version != FORMAT_VERSION:
         raise CheckpointError(
             f"{path}: has format version {version}, this mouse-ar {__version__} reads version "
-            f"{FORMAT_VERSION}. Update mouse-ar, or convert the original checkpoint again."
+            f"{FORMAT_VERSION}. Update mouse-ar, or convert the original checkpoint again with "
+            "mouse-ar convert-detector."
         )
     try:
         settings = Settings(**own["settings"])

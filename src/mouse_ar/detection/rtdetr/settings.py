@@ -14,6 +14,7 @@ from mouse_ar.detection.rtdetr.errors import CheckpointError
 __all__ = ["Settings", "parse_config", "read_settings"]
 
 METHODS = ("default", "discrete")
+MAX_QUERIES = 80 * 80 + 40 * 40 + 20 * 20
 # Names of the original code -> names of transformers.
 ACTIVATIONS = {"gelu": "gelu", "relu": "relu", "silu": "silu", "swish": "silu"}
 ENCODER, DECODER, BACKBONE = "HybridEncoder", "RTDETRTransformerv2", "PResNet"
@@ -74,6 +75,11 @@ class Settings:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
+        if self.num_queries > MAX_QUERIES:
+            raise ValueError(
+                f"num_queries must be at most {MAX_QUERIES}, the places of a 640x640 image, got "
+                f"{self.num_queries}"
+            )
         if self.cross_attention not in METHODS:
             raise ValueError(
                 f"cross_attention must be one of {list(METHODS)}, got {self.cross_attention!r}"
@@ -126,6 +132,8 @@ def read_settings(
     for name in values:
         if name.endswith("activation"):
             values[name] = ACTIVATIONS.get(str(values[name]), values[name])
+        elif isinstance(values[name], float) and values[name].is_integer():
+            values[name] = int(values[name])
     used_layers = _used_layers(config, architecture, source=source)
     try:
         settings = Settings(used_layers=used_layers, **values)

@@ -171,6 +171,23 @@ def test_lasting_faults_end_in_one_clear_error(
     assert proxy.url in str(caught.value)
 
 
+def test_frames_the_detector_always_fails_on_do_not_stop_the_others(proxy: FaultyProxy) -> None:
+    frames = mouse_frames(4, seed=4)
+    with RemoteDetector(proxy.url, retries=2, image_format="png") as detector:
+        proxy.always = 500
+        with pytest.raises(
+            DetectorRefusedError, match=r"fails on these frames: HTTP 500: injected \(3 attempt"
+        ) as caught:
+            detector.detect(frames)
+        assert caught.value.status == 500
+        assert proxy.batches == 3
+        proxy.faults, proxy.always = [500, 503], 500  # a service that is not well
+        with pytest.raises(DetectorUnavailableError, match="HTTP 500: injected"):
+            detector.detect(frames)
+        proxy.always = None
+        assert detector.detect(frames) == IN_PROCESS.detect(frames)
+
+
 def test_a_gateway_that_takes_smaller_requests_gets_smaller_requests(proxy: FaultyProxy) -> None:
     frames = mouse_frames(8, seed=5)
     with RemoteDetector(proxy.url, image_format="png") as detector:
@@ -238,10 +255,13 @@ def make(root: Path, url: str, out: str, **options: Any) -> PreprocessReport:
 
 
 @pytest.mark.slow
-def test_a_killed_session_loses_nothing_and_the_same_command_continues(tmp_path: Path) -> None:
+def test_a_killed_session_loses_nothing_and_the_same_command_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tiny.write_project(tmp_path / "input")
     with bright_process(tmp_path / "session", threshold=100) as process:
         make(tmp_path, process.url, "undisturbed")
+        monkeypatch.setenv("MOUSE_AR_CACHE", str(tmp_path / "cache"))  # detects once more
 
         def kill_in_third(what: str, *_: int) -> None:
             if what.startswith("video 3/"):

@@ -112,6 +112,8 @@ class ServiceConnection:
             may_lack: None is returned where the service has no such method or it fails there.
             retries: attempts after the first one; those of the connection by default.
             recheck: called before every further attempt: the service may have been restarted.
+                Where every attempt fails with HTTP 500 and it still passes, the service is well
+                and the request is what it fails on.
 
         Raises:
             DetectorUnavailableError: when there is no use in trying on.
@@ -119,6 +121,7 @@ class ServiceConnection:
         """
         attempts = 1 + (self.retries if retries is None else retries)
         began = time.monotonic()
+        statuses = set()
         for attempt in range(attempts):
             if attempt:
                 self._closed.wait(self._pause(attempt))
@@ -128,8 +131,15 @@ class ServiceConnection:
                 return self.once(method, parts=parts, fields=fields, may_lack=may_lack)
             except TransientError as error:
                 cause = str(error)
+                statuses.add(error.status)
         spent = time.monotonic() - began
-        raise self.unavailable(f"{cause} ({attempts} attempt(s) in {spent:.0f} s)")
+        cause = f"{cause} ({attempts} attempt(s) in {spent:.0f} s)"
+        if statuses == {500} and recheck is not None and self._passes(recheck):
+            raise DetectorRefusedError(
+                f"Detector {self.name} fails on these frames: {cause}; its log says why.",
+                status=500,
+            )
+        raise self.unavailable(cause)
 
     def once(
         self,
@@ -175,6 +185,13 @@ class ServiceConnection:
             f"Detector {self.name} cannot be used: {cause}. Finished videos are kept; "
             "once that is put right, the same command continues after them."
         )
+
+    def _passes(self, check: Callable[[], None]) -> bool:
+        try:
+            check()
+        except TransientError:
+            return False
+        return True
 
     def _read(self, response: httpx.Response) -> bytes:
         """The body, within one time limit for all of it (httpx limits each read alone)."""

@@ -140,7 +140,7 @@ def test_token() -> None:
     assert unread.status_code == 401
 
 
-def test_a_service_with_another_model_is_noticed_at_the_next_video_and_after_a_fault(
+def test_a_service_with_another_model_is_noticed_around_each_video_and_after_a_fault(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("mouse_ar.detection.transport._MAX_PAUSE_SECONDS", 0.01)
@@ -153,11 +153,18 @@ def test_a_service_with_another_model_is_noticed_at_the_next_video_and_after_a_f
         RemoteDetector(proxy.url) as detector,
     ):
         detector.prepare(None)  # type: ignore[arg-type]
+        assert len(detector.detect(FRAMES)) == 5
+        detector.confirm()
         proxy.target = second
+        with pytest.raises(DetectorUnavailableError, match="another model"):
+            detector.confirm()
         with pytest.raises(DetectorUnavailableError, match="another model"):
             detector.prepare(None)  # type: ignore[arg-type]
         proxy.faults = [503]
-        with pytest.raises(DetectorUnavailableError, match=r"another model.*bright-2.*bright-1"):
+        with pytest.raises(DetectorUnavailableError, match="now Bright.*before Bright"):
+            detector.detect(FRAMES)
+        proxy.always = 500  # is not blamed on the frames then
+        with pytest.raises(DetectorUnavailableError, match="another model"):
             detector.detect(FRAMES)
 
 

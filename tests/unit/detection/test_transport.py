@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from doubles.servers import free_port, serving
 from mouse_ar.detection.errors import DetectorUnavailableError
 from mouse_ar.detection.remote import RemoteDetector
+from mouse_ar.detection.served_model import ServedModel
 from mouse_ar.detection.transport import ServiceConnection, public_url
 
 pytestmark = pytest.mark.timeout(60)
@@ -96,3 +97,19 @@ def test_closing_ends_the_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises((DetectorUnavailableError, RuntimeError)):
         connection.post("is_ready", retries=5)
     assert time.monotonic() - began < 5
+
+
+def test_a_model_known_by_its_address_alone_does_not_give_it_away() -> None:
+    answers = {
+        "get_session_info": {"session_id": 5},
+        "get_model_meta": {"classes": [{"title": "mouse"}]},
+    }
+
+    def ask(address: str) -> ServedModel:
+        return ServedModel.ask(lambda method, **_: answers.get(method), address=address)
+
+    first, other = ask("https://lab.org/net/secret-1"), ask("https://lab.org/net/secret-2")
+    assert first == ask("https://lab.org/net/secret-1")
+    assert first.identity != other.identity
+    assert first.label != other.label
+    assert "secret" not in first.identity + first.label

@@ -161,7 +161,7 @@ def test_a_service_with_another_model_is_noticed_around_each_video_and_after_a_f
         with pytest.raises(DetectorUnavailableError, match="another model"):
             detector.prepare(None)  # type: ignore[arg-type]
         proxy.faults = [503]
-        with pytest.raises(DetectorUnavailableError, match="now Bright.*before Bright"):
+        with pytest.raises(DetectorUnavailableError, match=r"now Bright.*before Bright"):
             detector.detect(FRAMES)
         proxy.always = 500  # is not blamed on the frames then
         with pytest.raises(DetectorUnavailableError, match="another model"):

@@ -23,7 +23,7 @@ from mouse_ar.detection.remote import RemoteDetector
 from mouse_ar.sly import deployment, own_task, sessions
 from mouse_ar.sly.deployment import deployed
 from mouse_ar.sly.instance import open_api
-from mouse_ar.sly.sessions import Sessions, connect, list_sessions
+from mouse_ar.sly.sessions import Sessions, connect, list_sessions, open_sessions
 
 EXPERIMENT = "/experiments/5_mice/9_RT-DETRv2"
 CHECKPOINT = f"{EXPERIMENT}/checkpoints/best.pth"
@@ -86,6 +86,22 @@ def test_the_instance_is_named_by_the_environment(
         open_api()
     monkeypatch.setenv("API_TOKEN", TOKEN)
     assert list_sessions(open_api(), team_id=TEAM) == []
+    monkeypatch.setenv("API_TOKEN", f"{TOKEN}\n")
+    assert list_sessions(open_api(), team_id=TEAM) == []
+    monkeypatch.setenv("API_TOKEN", f"{TOKEN}\n#")
+    with pytest.raises(ValueError, match="A token holds plain ASCII") as caught:
+        open_api()
+    assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["WORKSPACE_ID", "AGENT_ID"])
+@pytest.mark.parametrize("value", ["abc", "-5", "1.5", "²"])
+def test_what_is_no_number_is_told_by_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=f"{name} is the number .* got '{value}'"):
+        open_sessions()
 
 
 def test_errors_do_not_give_the_session_token_away(api: Any, instance: Instance) -> None:

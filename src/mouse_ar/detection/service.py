@@ -30,6 +30,7 @@ from mouse_ar.detection.wire import (
     MIN_CONFIDENCE_FIELD,
     TOKEN_HEADER,
     annotation_from_detections,
+    clean_token,
     model_meta,
 )
 
@@ -171,8 +172,8 @@ def create_app(
     Args:
         detector: answers for every client; it must need no video but the frames.
         class_name: what it finds.
-        token: expected in the header ``x-api-key`` of everything but the health check; any
-            client is served when there is none.
+        token: expected in the header ``x-api-key`` of everything but ``/health`` and the schema
+            ``/openapi.json``; any client is served when there is none.
         min_confidence: the detector reports nothing below it; clients that ask for less are told.
         max_request_bytes: larger requests are refused before they are read.
         max_image_pixels: larger images are refused before they are decoded.
@@ -180,14 +181,17 @@ def create_app(
 
     Raises:
         DetectorSetupError: when the detector learns from whole videos, or the token is empty.
+        ValueError: when the token cannot be sent in a header.
     """
     if isinstance(detector, BackgroundSubtraction):
         raise DetectorSetupError(
             f"{type(detector).__name__} learns the background of each video from its file, which "
             "a service never sees. Serve a model (rtdetrv2:PATH), or use it in process."
         )
-    if token is not None and not token:
-        raise DetectorSetupError("The token is empty: leave it out to serve any client.")
+    if token is not None:
+        token = clean_token(token)
+        if not token:
+            raise DetectorSetupError("The token is empty: leave it out to serve any client.")
     service = _Service(
         detector,
         class_name=class_name,

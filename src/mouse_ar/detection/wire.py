@@ -35,6 +35,7 @@ __all__ = [
     "ImageFormat",
     "WireError",
     "annotation_from_detections",
+    "clean_token",
     "detections_from_annotation",
     "encode_frame",
     "model_meta",
@@ -59,6 +60,21 @@ _CONFIDENCE_SETTINGS = ("conf", "confidence", "confidence_threshold", "confidenc
 
 class WireError(ValueError):
     """An answer that is not of this protocol."""
+
+
+def clean_token(token: str) -> str:
+    """A token as it is sent: without the line end of the file it was copied from.
+
+    Raises:
+        ValueError: when no header can hold it; does not show it.
+    """
+    token = token.strip()
+    if not (token.isascii() and token.isprintable()):
+        raise ValueError(
+            "A token holds plain ASCII characters that can be printed, got others: "
+            "was it copied whole, and without what stood around it?"
+        )
+    return token
 
 
 def encode_frame(frame_HWC: NDArray[np.uint8], *, image_format: ImageFormat) -> bytes:

@@ -27,7 +27,7 @@ from mouse_ar.sly.sessions import Sessions, connect, list_sessions, open_session
 
 EXPERIMENT = "/experiments/5_mice/9_RT-DETRv2"
 CHECKPOINT = f"{EXPERIMENT}/checkpoints/best.pth"
-IN_PROCESS = BrightDetector(confidence=0.4)
+IN_PROCESS = BrightDetector(confidence=0.4, shift=0.5)
 FRAMES = mouse_frames(3, seed=0)
 
 pytestmark = pytest.mark.timeout(120)

@@ -31,7 +31,7 @@ from mouse_ar.video.probe import VideoMeta
 __all__ = ["RemoteDetector"]
 
 # Part of the fingerprint: raise it when the boxes change for the same model and settings.
-_VERSION = 1
+_VERSION = 2
 _OPENING_RETRIES = 2
 # Room for the part headers and the state beside the images.
 _OVERHEAD_BYTES = 64 * 1024

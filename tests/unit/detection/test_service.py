@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 import socket
@@ -10,7 +11,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from types import ModuleType
 from typing import Any
 
@@ -23,6 +24,7 @@ from PIL import Image, ImageFile
 
 from doubles.bright import BrightDetector, mouse_frames
 from doubles.servers import FaultyProxy, serving
+from mouse_ar.detection import service
 from mouse_ar.detection.background import BackgroundSubtraction
 from mouse_ar.detection.errors import (
     DetectorRefusedError,
@@ -190,6 +192,67 @@ def test_health_answers_while_the_detector_is_at_work() -> None:
         finally:
             go_on.set()
         assert len(answer.result(30)) == 5
+
+
+class Held(BrightDetector):
+    """Works only while it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_work, self.go_on = threading.Event(), threading.Event()
+        self.batches = 0
+
+    def detect(self, frames_NHWC: NDArray[np.uint8]) -> list[list[Detection]]:
+        self.batches += 1
+        self.at_work.set()
+        assert self.go_on.wait(30)
+        return super().detect(frames_NHWC)
+
+
+def ask(url: str, *, seconds: float = 30) -> httpx.Response:
+    return httpx.post(f"{url}/inference_batch", files=[("files", ("0.png", PNG))], timeout=seconds)
+
+
+def test_requests_wait_undecoded_and_only_a_few_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[int] = []
+    load = service.load_images
+
+    def counting(files: list[Any]) -> NDArray[np.uint8]:
+        decoded.append(len(files))
+        return load(files)
+
+    monkeypatch.setattr(service, "load_images", counting)
+    held = Held()
+    with serving(create_app(held)) as url, ThreadPoolExecutor(12) as pool:
+        answers = [pool.submit(ask, url) for _ in range(12)]
+        try:
+            assert held.at_work.wait(30)
+            first = [answer.result() for answer in itertools.islice(as_completed(answers), 3)]
+            assert [answer.status_code for answer in first] == [503] * 3
+            assert int(first[0].headers["retry-after"]) > 0
+            assert "8 requests wait" in first[0].json()["detail"]
+            assert decoded == [1]
+        finally:
+            held.go_on.set()
+        statuses = sorted(answer.result(30).status_code for answer in answers)
+    assert statuses == [200] * 9 + [503] * 3
+    assert decoded == [1] * 9
+
+
+def test_nothing_is_done_for_clients_that_have_left() -> None:
+    held = Held()
+    with serving(create_app(held)) as url, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(ask, url)
+        try:
+            assert held.at_work.wait(30)
+            for _ in range(3):
+                with pytest.raises(httpx.ReadTimeout):
+                    ask(url, seconds=0.3)
+        finally:
+            held.go_on.set()
+        assert answer.result(30).status_code == 200
+        assert ask(url).status_code == 200
+    assert held.batches == 2
 
 
 def test_requests_are_kept_within_the_limit_the_service_names() -> None:

@@ -1,7 +1,8 @@
 """Run as a process: :mod:`bright` on the real serving framework of the Supervisely SDK.
 
 Settings come as JSON in ``BRIGHT_SESSION``: ``port``, ``classes``, ``delay_seconds``, ``deployed``,
-``broken`` (loads nothing), ``checkpoint``, ``threshold``.
+``broken`` (loads nothing), ``checkpoint``, ``threshold``, ``shift`` (of the continuous edges, which
+the SDK truncates; the middle of a pixel by default, which our client restores exactly).
 """
 
 from __future__ import annotations
@@ -56,7 +57,11 @@ class BrightSession(sly.nn.inference.ObjectDetection):
         lowest = settings["confidence_threshold"]
         return [
             [
-                PredictionBBox(self.get_classes()[0], [top, left, bottom - 1, right - 1], score)
+                PredictionBBox(
+                    self.get_classes()[0],
+                    [side + SETTINGS.get("shift", 0.5) for side in (top, left, bottom, right)],
+                    score,
+                )
                 for left, top, right, bottom, score in bright_regions(
                     image, threshold=SETTINGS.get("threshold", THRESHOLD)
                 )

@@ -6,12 +6,14 @@ An endpoint that is not here answers 501: of a 404 the SDK makes None without a 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
 from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from doubles.servers import serving
@@ -52,6 +54,7 @@ class Instance:
         self.files: dict[str, bytes] = {}
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.faults: dict[str, int] = {}  # endpoint -> status that it always answers
+        self.start_seconds = 0.0  # before there is a task
         self.lock = threading.Lock()
 
     def add_task(
@@ -95,7 +98,7 @@ class Instance:
             if name not in ENDPOINTS:
                 return problem(501, f"{name} is not part of this double")
             try:
-                answer = ENDPOINTS[name](self, data)
+                answer = await run_in_threadpool(ENDPOINTS[name], self, data)
             except ApiError as error:
                 return problem(error.status, str(error))
             return answer if isinstance(answer, Response) else JSONResponse(answer)
@@ -187,6 +190,7 @@ def tasks_info(instance: Instance, data: dict[str, Any]) -> Any:
 @endpoint("tasks.run.app")
 def tasks_run_app(instance: Instance, data: dict[str, Any]) -> Any:
     assert (data["agentId"], data["workspaceId"]) == (AGENT, WORKSPACE)
+    time.sleep(instance.start_seconds)
     task_id = instance.add_task(None, module=data["moduleId"], name=data["taskName"])
     task = instance.tasks[task_id]
     if instance.run is not None:

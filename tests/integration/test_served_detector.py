@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tiny
@@ -27,7 +28,7 @@ from mouse_ar.detection.remote import RemoteDetector
 from mouse_ar.pipelines.config import PreprocessConfig
 from mouse_ar.pipelines.preprocess import PreprocessReport, preprocess
 
-IN_PROCESS = BrightDetector(confidence=0.4)
+IN_PROCESS = BrightDetector(confidence=0.4, shift=0.5)
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -57,6 +58,25 @@ def test_jpeg_moves_no_box_by_more_than_a_pixel(session: BrightProcess) -> None:
         found = [seen[0] for seen in detector.detect(frames)]
     assert min(a.box.iou(b.box) for a, b in zip(found, expected)) >= 0.98
     assert max(abs(a.score - b.score) for a, b in zip(found, expected)) < 0.02
+
+
+@pytest.mark.parametrize("shift", [0.3, 0.8])
+def test_truncated_corners_are_read_without_a_bias(tmp_path: Path, shift: float) -> None:
+    """An offset of 0.3 px in both directions leaves 80 px boxes an IoU of 0.985.
+
+    Taken as inclusive pixels, they were a pixel too large: 0.975.
+    """
+    frames = np.zeros((8, 240, 320, 3), np.uint8)
+    for number, frame in enumerate(frames):
+        frame[5 * number : 5 * number + 80, 9 * number : 9 * number + 80] = 220
+    expected = [seen[0].box for seen in BrightDetector(shift=shift).detect(frames)]
+    with (
+        bright_process(tmp_path, shift=shift) as process,
+        RemoteDetector(process.url, image_format="png") as detector,
+    ):
+        found = [seen[0].box for seen in detector.detect(frames)]
+    assert {(box.right - box.left, box.bottom - box.top) for box in found} == {(80.0, 80.0)}
+    assert min(a.iou(b) for a, b in zip(found, expected)) >= 0.98
 
 
 def test_arrays_are_what_the_sdks_own_call_cannot_take(
@@ -171,6 +191,23 @@ def test_lasting_faults_end_in_one_clear_error(
     assert proxy.url in str(caught.value)
 
 
+def test_frames_the_detector_always_fails_on_do_not_stop_the_others(proxy: FaultyProxy) -> None:
+    frames = mouse_frames(4, seed=4)
+    with RemoteDetector(proxy.url, retries=2, image_format="png") as detector:
+        proxy.always = 500
+        with pytest.raises(
+            DetectorRefusedError, match=r"fails on these frames: HTTP 500: injected \(3 attempt"
+        ) as caught:
+            detector.detect(frames)
+        assert caught.value.status == 500
+        assert proxy.batches == 3
+        proxy.faults, proxy.always = [500, 503], 500  # a service that is not well
+        with pytest.raises(DetectorUnavailableError, match="HTTP 500: injected"):
+            detector.detect(frames)
+        proxy.always = None
+        assert detector.detect(frames) == IN_PROCESS.detect(frames)
+
+
 def test_a_gateway_that_takes_smaller_requests_gets_smaller_requests(proxy: FaultyProxy) -> None:
     frames = mouse_frames(8, seed=5)
     with RemoteDetector(proxy.url, image_format="png") as detector:
@@ -222,7 +259,7 @@ def test_the_fingerprint_is_of_the_model_not_of_its_address(
         fingerprint(session.url, image_format="png"),
     }
     assert len(others | {first}) == 3
-    assert remote._VERSION == 1
+    assert remote._VERSION == 2
 
 
 def make(root: Path, url: str, out: str, **options: Any) -> PreprocessReport:
@@ -238,10 +275,13 @@ def make(root: Path, url: str, out: str, **options: Any) -> PreprocessReport:
 
 
 @pytest.mark.slow
-def test_a_killed_session_loses_nothing_and_the_same_command_continues(tmp_path: Path) -> None:
+def test_a_killed_session_loses_nothing_and_the_same_command_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tiny.write_project(tmp_path / "input")
     with bright_process(tmp_path / "session", threshold=100) as process:
         make(tmp_path, process.url, "undisturbed")
+        monkeypatch.setenv("MOUSE_AR_CACHE", str(tmp_path / "cache"))  # detects once more
 
         def kill_in_third(what: str, *_: int) -> None:
             if what.startswith("video 3/"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,21 +12,22 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from fastapi import FastAPI, HTTPException
 
 from doubles.bright import BrightDetector, mouse_frames
-from doubles.servers import BrightProcess
-from doubles.supervisely_instance import AGENT, TEAM, TOKEN, WORKSPACE, Instance, running
+from doubles.servers import BrightProcess, serving
+from doubles.supervisely_instance import AGENT, TEAM, TOKEN, WORKSPACE, ApiError, Instance, running
 from mouse_ar.detection.choice import open_detector
 from mouse_ar.detection.errors import DetectorSetupError, DetectorUnavailableError
 from mouse_ar.detection.remote import RemoteDetector
-from mouse_ar.sly import deployment, sessions
+from mouse_ar.sly import deployment, own_task, sessions
 from mouse_ar.sly.deployment import deployed
 from mouse_ar.sly.instance import open_api
-from mouse_ar.sly.sessions import Sessions, connect, list_sessions
+from mouse_ar.sly.sessions import Sessions, connect, list_sessions, open_sessions
 
 EXPERIMENT = "/experiments/5_mice/9_RT-DETRv2"
 CHECKPOINT = f"{EXPERIMENT}/checkpoints/best.pth"
-IN_PROCESS = BrightDetector(confidence=0.4)
+IN_PROCESS = BrightDetector(confidence=0.4, shift=0.5)
 FRAMES = mouse_frames(3, seed=0)
 
 pytestmark = pytest.mark.timeout(120)
@@ -83,6 +86,22 @@ def test_the_instance_is_named_by_the_environment(
         open_api()
     monkeypatch.setenv("API_TOKEN", TOKEN)
     assert list_sessions(open_api(), team_id=TEAM) == []
+    monkeypatch.setenv("API_TOKEN", f"{TOKEN}\n")
+    assert list_sessions(open_api(), team_id=TEAM) == []
+    monkeypatch.setenv("API_TOKEN", f"{TOKEN}\n#")
+    with pytest.raises(ValueError, match="A token holds plain ASCII") as caught:
+        open_api()
+    assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["WORKSPACE_ID", "AGENT_ID"])
+@pytest.mark.parametrize("value", ["abc", "-5", "1.5", "²"])
+def test_what_is_no_number_is_told_by_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=f"{name} is the number .* got '{value}'"):
+        open_sessions()
 
 
 def test_errors_do_not_give_the_session_token_away(api: Any, instance: Instance) -> None:
@@ -222,6 +241,83 @@ def test_a_task_that_fails_at_once_is_told_of(api: Any, instance: Instance, apps
         deployed(api, CHECKPOINT, workspace_id=WORKSPACE),
     ):
         pass
+
+
+def test_a_session_that_dies_while_it_loads_is_told_of(
+    api: Any, instance: Instance, apps: Apps
+) -> None:
+    app = FastAPI()
+    app.post("/is_running")(lambda: True)
+
+    @app.post("/{method}")
+    def gateway(method: str) -> Any:
+        if method == "deploy_from_api":
+            next(iter(instance.tasks.values()))["status"] = "error"
+        raise HTTPException(502)
+
+    with serving(app) as url:
+        instance.run = lambda task: url
+        began = time.monotonic()
+        with (
+            pytest.raises(DetectorUnavailableError, match=r"ended while.*status: error"),
+            deployed(api, CHECKPOINT, workspace_id=WORKSPACE),
+        ):
+            pass
+        assert time.monotonic() - began < 10
+
+
+def deploy(api: Any) -> None:
+    with deployed(api, CHECKPOINT, workspace_id=WORKSPACE):
+        pass
+
+
+@pytest.mark.parametrize("grace_seconds", [0.2, 10.0])
+def test_a_start_that_succeeds_too_late_is_undone(
+    api: Any,
+    instance: Instance,
+    apps: Apps,
+    monkeypatch: pytest.MonkeyPatch,
+    grace_seconds: float,
+) -> None:
+    monkeypatch.setattr(deployment, "CALL_SECONDS", 0.5)
+    monkeypatch.setattr(own_task, "_GRACE_SECONDS", grace_seconds)
+    monkeypatch.setattr(own_task, "_LOOK_SECONDS", 0.1)
+    instance.run, instance.start_seconds = (lambda task: "http://127.0.0.1:9"), 2.0
+    with pytest.raises(DetectorUnavailableError, match=r"session failed .no answer"):
+        deploy(api)
+    until = time.monotonic() + (10 if grace_seconds < 2 else 0)
+    while not instance.called("tasks.stop") and time.monotonic() < until:
+        time.sleep(0.05)
+    assert [task["status"] for task in instance.tasks.values()] == ["stopped"]
+
+
+def test_ctrl_c_while_it_starts_leaves_nothing_running(
+    api: Any, instance: Instance, apps: Apps
+) -> None:
+    def run(task: dict[str, Any]) -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(2)
+        return "http://127.0.0.1:9"
+
+    instance.run = run
+    with pytest.raises(KeyboardInterrupt):
+        deploy(api)
+    assert [task["status"] for task in instance.tasks.values()] == ["stopped"]
+
+
+def test_a_task_whose_start_is_answered_with_an_error_is_stopped(
+    api: Any, instance: Instance, apps: Apps
+) -> None:
+    def run(task: dict[str, Any]) -> str:
+        raise ApiError(403, "but it runs")
+
+    instance.run = run
+    others = instance.add_task(None, name="mouse detector")
+    with pytest.raises(DetectorUnavailableError, match="starting a session failed"):
+        deploy(api)
+    ours = [task for task in instance.tasks.values() if task["id"] != others]
+    assert [task["status"] for task in ours] == ["stopped"]
+    assert instance.tasks[others]["status"] == "started"
 
 
 @pytest.mark.parametrize(

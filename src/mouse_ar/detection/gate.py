@@ -25,7 +25,8 @@ class Gate:
 
     Args:
         app: what is behind the gate.
-        token: expected in ``x-api-key``; none lets everybody in.
+        token: expected in ``x-api-key``, but for ``/health`` and ``/openapi.json``, which say
+            nothing of the detector; none lets everybody in.
         max_request_bytes: largest body.
     """
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mouse_ar.core.types import Box
 from mouse_ar.video.probe import VideoMeta
 
-__all__ = ["Detection", "Detector"]
+__all__ = ["Confirming", "Detection", "Detector"]
 
 
 @dataclass(frozen=True)
@@ -56,4 +56,17 @@ class Detector(Protocol):
 
     def detect(self, frames_NHWC: NDArray[np.uint8]) -> list[list[Detection]]:
         """Detections of each frame (uint8 RGB), best first; an empty list where there is none."""
+        ...
+
+
+@runtime_checkable
+class Confirming(Protocol):
+    """A detector that may turn into another one while it is used, as it is not in this process."""
+
+    def confirm(self) -> None:
+        """Called after the last frame of a video, before its boxes are used or kept.
+
+        Raises:
+            DetectorUnavailableError: when :attr:`Detector.fingerprint` is no longer true.
+        """
         ...

@@ -31,7 +31,7 @@ from mouse_ar.video.probe import VideoMeta
 __all__ = ["RemoteDetector"]
 
 # Part of the fingerprint: raise it when the boxes change for the same model and settings.
-_VERSION = 1
+_VERSION = 2
 _OPENING_RETRIES = 2
 # Room for the part headers and the state beside the images.
 _OVERHEAD_BYTES = 64 * 1024
@@ -122,12 +122,20 @@ class RemoteDetector:
         """
         self._check_model(self._connection.post)
 
+    def confirm(self) -> None:
+        """Whether all frames since :meth:`prepare` were seen by the same model, as it is asked.
+
+        Raises:
+            DetectorUnavailableError: as in :meth:`detect`.
+        """
+        self._check_model(self._connection.post)
+
     def detect(self, frames_NHWC: NDArray[np.uint8]) -> list[list[Detection]]:
         """Detections of each frame (uint8 RGB), best first.
 
         Raises:
             DetectorUnavailableError: when the service stays away, or serves another model now.
-            DetectorRefusedError: when it does not take such frames.
+            DetectorRefusedError: when it does not take such frames, or fails on them every time.
         """
         found: list[list[Detection]] = []
         batches = [
@@ -157,7 +165,7 @@ class RemoteDetector:
         if now.identity != self.model.identity:
             raise self._connection.unavailable(
                 "it serves another model than when this run began "
-                f"(now {now.identity}, before {self.model.identity})"
+                f"(now {now.label}, before {self.model.label})"
             )
 
     def _check_confidence(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -43,6 +44,11 @@ class ServedModel:
     max_images: int | None = None
     max_request_bytes: int | None = None
     min_confidence: float | None = None
+
+    @property
+    def label(self) -> str:
+        """The title, and what tells models of the same title apart; gives no address away."""
+        return f"{self.title} [{hashlib.sha256(self.identity.encode()).hexdigest()[:8]}]"
 
     @classmethod
     def ask(cls, call: Callable[..., Any], *, address: str) -> ServedModel:
@@ -111,7 +117,9 @@ def _described(info: Mapping[str, Any], address: str) -> dict[str, Any]:
     known = {key: info.get(key) for key in ("model_name", "checkpoint_name", "architecture")}
     if known["checkpoint_name"]:
         return known
-    return {**known, "address": address, "session": info.get("session_id")}
+    # Hashed, as it may hold what opens the session, and identities are written down.
+    digest = hashlib.sha256(address.encode()).hexdigest()
+    return {**known, "address": digest, "session": info.get("session_id")}
 
 
 def _positive(value: Any) -> int | None:

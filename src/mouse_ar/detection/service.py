@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import FastAPI, File, Form, HTTPException, Security, UploadFile
+from fastapi import FastAPI, File, Form, HTTPException, Request, Security, UploadFile
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import APIKeyHeader
 from pydantic import BaseModel
 
@@ -16,6 +16,7 @@ from mouse_ar.detection.background import BackgroundSubtraction
 from mouse_ar.detection.errors import DetectorSetupError
 from mouse_ar.detection.gate import Gate
 from mouse_ar.detection.protocol import Detection, Detector
+from mouse_ar.detection.turns import Turns
 from mouse_ar.detection.uploads import (
     Rejected,
     RequestState,
@@ -30,10 +31,13 @@ from mouse_ar.detection.wire import (
     MIN_CONFIDENCE_FIELD,
     TOKEN_HEADER,
     annotation_from_detections,
+    clean_token,
     model_meta,
 )
 
 __all__ = ["create_app"]
+
+_MOST_WAITING = 8
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,6 +53,11 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     413: {"model": Problem, "description": "Too many bytes, images or pixels."},
     422: {"model": Problem, "description": "The state or an image cannot be read."},
     500: {"model": Problem, "description": "The detector failed on these images."},
+    503: {
+        "model": Problem,
+        "description": "Too many requests wait already.",
+        "headers": {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds."}},
+    },
 }
 _REFUSED: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "The token is missing or wrong."}
@@ -56,7 +65,7 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
 
 
 class _Service:
-    """One detector for many clients: it sees one batch at a time."""
+    """One detector for many clients; :meth:`infer` is for one of them at a time."""
 
     def __init__(
         self,
@@ -74,7 +83,6 @@ class _Service:
         self._max_request_bytes = max_request_bytes
         self._max_image_pixels = max_image_pixels
         self._max_images = max_images
-        self._busy = threading.Lock()
 
     def session_info(self) -> dict[str, Any]:
         """The fields of the SDK's ``get_session_info``, and ours."""
@@ -115,24 +123,36 @@ class _Service:
             "deploy_params": {},
         }
 
-    def infer(self, files: list[UploadFile], state: RequestState) -> list[dict[str, Any]]:
-        """Annotations of the images, in their order.
+    def check(self, files: list[UploadFile]) -> list[tuple[int, int]]:
+        """Sizes (height, width) of the images, none of which is decoded.
 
         Raises:
-            Rejected: before any image is decoded, when one or all of them are too much.
+            Rejected: when one or all of them are too much.
         """
         if len(files) > self._max_images:
             raise Rejected(
                 413, f"{len(files)} images in one request; at most {self._max_images} are taken."
             )
-        sizes_HW = check_images(files, max_pixels=self._max_image_pixels)
+        return check_images(files, max_pixels=self._max_image_pixels)
+
+    def infer(
+        self, files: list[UploadFile], state: RequestState, *, sizes_HW: list[tuple[int, int]]
+    ) -> list[dict[str, Any]]:
+        """Annotations of the images, in their order.
+
+        Args:
+            files: the images.
+            state: what is asked for.
+            sizes_HW: of :meth:`check`.
+
+        Raises:
+            Rejected: when one cannot be decoded.
+        """
         results: list[dict[str, Any]] = []
         for run in equal_runs(
             sizes_HW, max_images=state.batch_size, max_pixels=self._max_image_pixels
         ):
-            frames_NHWC = load_images(files[run])
-            with self._busy:
-                found = self._detector.detect(frames_NHWC)
+            found = self._detector.detect(load_images(files[run]))
             results += [
                 self._result(file, seen, state=state, size_HW=size_HW)
                 for file, seen, size_HW in zip(files[run], found, sizes_HW[run], strict=True)
@@ -171,8 +191,8 @@ def create_app(
     Args:
         detector: answers for every client; it must need no video but the frames.
         class_name: what it finds.
-        token: expected in the header ``x-api-key`` of everything but the health check; any
-            client is served when there is none.
+        token: expected in the header ``x-api-key`` of everything but ``/health`` and the schema
+            ``/openapi.json``; any client is served when there is none.
         min_confidence: the detector reports nothing below it; clients that ask for less are told.
         max_request_bytes: larger requests are refused before they are read.
         max_image_pixels: larger images are refused before they are decoded.
@@ -180,14 +200,17 @@ def create_app(
 
     Raises:
         DetectorSetupError: when the detector learns from whole videos, or the token is empty.
+        ValueError: when the token cannot be sent in a header.
     """
     if isinstance(detector, BackgroundSubtraction):
         raise DetectorSetupError(
             f"{type(detector).__name__} learns the background of each video from its file, which "
             "a service never sees. Serve a model (rtdetrv2:PATH), or use it in process."
         )
-    if token is not None and not token:
-        raise DetectorSetupError("The token is empty: leave it out to serve any client.")
+    if token is not None:
+        token = clean_token(token)
+        if not token:
+            raise DetectorSetupError("The token is empty: leave it out to serve any client.")
     service = _Service(
         detector,
         class_name=class_name,
@@ -209,6 +232,7 @@ def create_app(
 
 
 def _add_routes(app: FastAPI, service: _Service, *, protected: bool) -> None:
+    turns = Turns(most_waiting=_MOST_WAITING)
     # The gate checks the token, before any body is read; this only tells of it in the schema.
     guard: dict[str, Any] = (
         {
@@ -235,16 +259,21 @@ def _add_routes(app: FastAPI, service: _Service, *, protected: bool) -> None:
         app.add_api_route(f"/{name}", _answering(answer), methods=["POST"], name=name, **guard)
 
     @app.post("/inference_batch", **{**guard, "responses": {**_PROBLEMS, **_REFUSED}})
-    def inference_batch(
+    async def inference_batch(
+        request: Request,
         files: Annotated[list[UploadFile], File(description="JPEG or PNG images.")],
         state: Annotated[str, Form(description="JSON: settings and batch_size.")] = "{}",
         settings: Annotated[str, Form(description="Older name of state.")] = "{}",
     ) -> list[dict[str, Any]]:
         """One annotation per image, in their order."""
         try:
-            return service.infer(files, parse_state(settings if state in {"", "{}"} else state))
+            asked = parse_state(settings if state in {"", "{}"} else state)
+            sizes_HW = await run_in_threadpool(service.check, files)
+            # Images wait as files: decoded, a small one may fill the memory.
+            async with turns.turn(request.is_disconnected):
+                return await run_in_threadpool(service.infer, files, asked, sizes_HW=sizes_HW)
         except Rejected as error:
-            raise HTTPException(error.status, str(error)) from None
+            raise HTTPException(error.status, str(error), error.headers) from None
         except ValueError as error:
             raise HTTPException(422, f"The detector does not take these images: {error}") from None
         except Exception as error:
@@ -253,7 +282,7 @@ def _add_routes(app: FastAPI, service: _Service, *, protected: bool) -> None:
 
 
 def _answering(answer: Callable[[], dict[str, Any]]) -> Callable[[], Awaitable[dict[str, Any]]]:
-    # On the event loop, so that it is answered while every worker thread waits for the detector.
+    # On the event loop, so that it needs no worker thread.
     async def endpoint() -> dict[str, Any]:
         return answer()
 

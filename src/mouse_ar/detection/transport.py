@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import re
 import threading
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from mouse_ar.detection.errors import DetectorRefusedError, DetectorUnavailableError
-from mouse_ar.detection.wire import TOKEN_HEADER
+from mouse_ar.detection.wire import TOKEN_HEADER, clean_token
 
 __all__ = ["Part", "ServiceConnection", "TransientError", "public_url"]
 
@@ -50,7 +51,7 @@ class ServiceConnection:
         retries: attempts after the first one.
 
     Raises:
-        ValueError: when the URL is none.
+        ValueError: when the URL is none, or the token cannot be sent.
     """
 
     def __init__(
@@ -62,18 +63,13 @@ class ServiceConnection:
         timeout_seconds: float = 120.0,
         retries: int = 5,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(
-                f"Expected the address of a detector like http://host:8000, got {url!r}."
-            )
+        host = _host(url)
         if timeout_seconds <= 0 or retries < 0:
             raise ValueError(
                 "A connection needs timeout_seconds > 0 and retries >= 0, "
                 f"got {timeout_seconds}, {retries}."
             )
-        if token and not token.isascii():
-            raise ValueError("A token holds plain ASCII characters only; was it copied whole?")
+        token = clean_token(token or "")
         self.name = name or public_url(url)
         self.retries = retries
         self._url = url.rstrip("/")
@@ -85,8 +81,9 @@ class ServiceConnection:
             headers={TOKEN_HEADER: token} if token else None,
             timeout=httpx.Timeout(timeout_seconds, connect=min(_CONNECT_SECONDS, timeout_seconds)),
             # A lab's proxy cannot reach the service on this very machine.
-            trust_env=parts.hostname not in _LOOPBACK,
+            trust_env=host not in _LOOPBACK,
         )
+        logging.getLogger("httpx").addFilter(_without_secrets)
 
     def close(self) -> None:
         """Give up the connections; a pause between attempts ends at once."""
@@ -112,6 +109,8 @@ class ServiceConnection:
             may_lack: None is returned where the service has no such method or it fails there.
             retries: attempts after the first one; those of the connection by default.
             recheck: called before every further attempt: the service may have been restarted.
+                Where every attempt fails with HTTP 500 and it still passes, the service is well
+                and the request is what it fails on.
 
         Raises:
             DetectorUnavailableError: when there is no use in trying on.
@@ -119,6 +118,7 @@ class ServiceConnection:
         """
         attempts = 1 + (self.retries if retries is None else retries)
         began = time.monotonic()
+        statuses = set()
         for attempt in range(attempts):
             if attempt:
                 self._closed.wait(self._pause(attempt))
@@ -128,8 +128,15 @@ class ServiceConnection:
                 return self.once(method, parts=parts, fields=fields, may_lack=may_lack)
             except TransientError as error:
                 cause = str(error)
+                statuses.add(error.status)
         spent = time.monotonic() - began
-        raise self.unavailable(f"{cause} ({attempts} attempt(s) in {spent:.0f} s)")
+        cause = f"{cause} ({attempts} attempt(s) in {spent:.0f} s)"
+        if statuses == {500} and recheck is not None and self._passes(recheck):
+            raise DetectorRefusedError(
+                f"Detector {self.name} fails on these frames: {cause}; its log says why.",
+                status=500,
+            )
+        raise self.unavailable(cause)
 
     def once(
         self,
@@ -176,6 +183,13 @@ class ServiceConnection:
             "once that is put right, the same command continues after them."
         )
 
+    def _passes(self, check: Callable[[], None]) -> bool:
+        try:
+            check()
+        except TransientError:
+            return False
+        return True
+
     def _read(self, response: httpx.Response) -> bytes:
         """The body, within one time limit for all of it (httpx limits each read alone)."""
         until = time.monotonic() + self._seconds
@@ -218,10 +232,43 @@ class ServiceConnection:
 
 def public_url(url: str) -> str:
     """A URL without what opens the session: a password, or the token of ``/net/TOKEN``."""
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that cannot be read"
+    where = parts.netloc.rpartition("@")[2]
     path = re.sub(r"/net/[^/]+", "/net/…", parts.path)
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{path}".rstrip("/")
+    return f"{parts.scheme}://{where}{path}".rstrip("/")
+
+
+def _host(url: str) -> str:
+    """The host of a service's address.
+
+    Raises:
+        ValueError: when it is no such address; shows no secrets of it.
+    """
+    try:
+        read = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError) as error:
+        said = f" ({error})"
+    else:
+        said = ""
+        # httpx takes any number.
+        if read.scheme in {"http", "https"} and read.host and (read.port or 0) < 2**16:
+            return read.host
+    shown = public_url(url) if "://" in url else repr(url)
+    raise ValueError(
+        f"Expected the address of a detector like http://host:8000, got {shown}{said}."
+    ) from None
+
+
+def _without_secrets(record: logging.LogRecord) -> bool:
+    """Of httpx, which logs the URL of every request."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            public_url(str(part)) if isinstance(part, httpx.URL) else part for part in record.args
+        )
+    return True
 
 
 def _looks(content: bytes) -> str:

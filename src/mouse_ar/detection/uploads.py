@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Annotated
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Annotated
 
 import numpy as np
 from fastapi import UploadFile
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 from pydantic import BaseModel, Field, ValidationError
 
 __all__ = [
@@ -20,7 +22,12 @@ __all__ = [
     "parse_state",
 ]
 
-_FORMATS = ("JPEG", "PNG")
+# The classes themselves, by the first bytes of a file: Image.open has its own limit of pixels, for
+# the whole process, below the one that a user of this service may set.
+_FORMATS: dict[str, tuple[bytes, Callable[[IO[bytes]], Image.Image]]] = {
+    "JPEG": (b"\xff\xd8\xff", JpegImageFile),
+    "PNG": (b"\x89PNG\r\n\x1a\n", PngImageFile),
+}
 _DEFAULT_CONFIDENCE = 0.4
 
 _Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -29,9 +36,10 @@ _Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 class Rejected(Exception):
     """A request that is not served, with the HTTP status that says why."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, *, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = headers
 
 
 class _Settings(BaseModel):
@@ -133,10 +141,13 @@ def load_images(files: Sequence[UploadFile]) -> NDArray[np.uint8]:
 
 def _open(file: UploadFile, number: int) -> Image.Image:
     file.file.seek(0)
+    head = file.file.read(8)
+    file.file.seek(0)
     try:
-        return Image.open(file.file, formats=_FORMATS)
-    except Image.DecompressionBombError as error:
-        raise Rejected(413, f"{_called(file, number)} is too large: {error}") from None
+        for magic, image_class in _FORMATS.values():
+            if head.startswith(magic):
+                return image_class(file.file)
+        raise UnidentifiedImageError
     except Exception as error:  # as above
         raise _undecodable(file, number, error) from None
 

@@ -5,10 +5,11 @@ The protocol is that of a Supervisely serving session (SDK 6.74.51, ``supervisel
 text part ``state`` (:func:`request_state`); the answer is a JSON list, one item per image in the
 order of the parts, each with an annotation in Supervisely's image format.
 
-A rectangle there has whole-pixel corners that both belong to it (the SDK rounds them down), so the
-half-open :class:`~mouse_ar.core.types.Box` ends one pixel later. Our own service says, beside that
-rectangle, the exact box in the object's field ``boxPx``, which the SDK passes over: a client that
-knows it gets the very numbers of the detector.
+A rectangle there has whole-pixel corners: a session hands the model's continuous edges to the SDK
+(``sly.Rectangle``), which truncates each. An edge is so anywhere in ``[corner, corner + 1)``, and
+read as its middle: right on average, wrong by half a pixel at most. Our own service says, beside
+that rectangle, the exact box in the object's field ``boxPx``, which the SDK passes over: a client
+that knows it gets the very numbers of the detector.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ __all__ = [
     "ImageFormat",
     "WireError",
     "annotation_from_detections",
+    "clean_token",
     "detections_from_annotation",
     "encode_frame",
     "model_meta",
@@ -59,6 +61,21 @@ _CONFIDENCE_SETTINGS = ("conf", "confidence", "confidence_threshold", "confidenc
 
 class WireError(ValueError):
     """An answer that is not of this protocol."""
+
+
+def clean_token(token: str) -> str:
+    """A token as it is sent: without the line end of the file it was copied from.
+
+    Raises:
+        ValueError: when no header can hold it; does not show it.
+    """
+    token = token.strip()
+    if not (token.isascii() and token.isprintable()):
+        raise ValueError(
+            "A token holds plain ASCII characters that can be printed, got others: "
+            "was it copied whole, and without what stood around it?"
+        )
+    return token
 
 
 def encode_frame(frame_HWC: NDArray[np.uint8], *, image_format: ImageFormat) -> bytes:
@@ -211,7 +228,14 @@ def _box(obj: Mapping[str, Any]) -> Box:
         return Box(float(left), float(top), float(right), float(bottom))
     exterior = obj["points"]["exterior"]
     columns, rows = [float(p[0]) for p in exterior], [float(p[1]) for p in exterior]
-    return Box(min(columns), min(rows), max(columns) + 1, max(rows) + 1)
+    (left, right), (top, bottom) = _edges(columns), _edges(rows)
+    return Box(left, top, right, bottom)
+
+
+def _edges(corners: Sequence[float]) -> tuple[float, float]:
+    """Continuous edges of truncated ones; those within one pixel become its borders."""
+    first, last = min(corners), max(corners)
+    return (first + 0.5, last + 0.5) if last > first else (first, first + 1)
 
 
 def _score(obj: Mapping[str, Any]) -> float:

@@ -11,7 +11,7 @@ import platformdirs
 
 from mouse_ar.core.types import Track
 from mouse_ar.detection.cache import TrackCache, TrackKey
-from mouse_ar.detection.protocol import Detector
+from mouse_ar.detection.protocol import Confirming, Detector
 from mouse_ar.detection.tracking import MAX_GAP_SECONDS, track_video
 from mouse_ar.video.probe import VideoMeta
 
@@ -54,6 +54,10 @@ class Tracker:
             meta: probe of the video.
             sha256: of its bytes.
             progress: called with (frames done, frames in all) while detecting.
+
+        Raises:
+            DetectorUnavailableError: when a served detector is not the same at the end of the
+                video as at its beginning; nothing of the video is kept then.
         """
         key = TrackKey(
             video_sha256=sha256,
@@ -71,6 +75,8 @@ class Tracker:
                 meta=meta,
                 progress=progress,
             )
+            if isinstance(self._detector, Confirming):
+                self._detector.confirm()
             try:
                 self._cache.put(key, track)
             except OSError as error:  # a full or read-only disk: the next run detects again

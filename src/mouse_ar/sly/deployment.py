@@ -21,6 +21,7 @@ from mouse_ar.detection.errors import (
 from mouse_ar.detection.remote import RemoteDetector
 from mouse_ar.detection.transport import ServiceConnection, TransientError
 from mouse_ar.sly.calls import within
+from mouse_ar.sly.own_task import OwnTask
 from mouse_ar.sly.sessions import CALL_SECONDS, connect, session_url
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ __all__ = ["deployed"]
 
 _LOG = logging.getLogger(__name__)
 _POLL_SECONDS = 1.0
-_STOP_SECONDS = 30.0
 _STEPS = ("starting the session", "loading the checkpoint", "ready")
 _OVER = {"error", "finished", "stopped", "terminating"}
 
@@ -76,33 +76,30 @@ def deployed(
     agent, module_id, params = plan
     until = time.monotonic() + ready_seconds
     tell(_STEPS[0], 0, len(_STEPS) - 1)
-    started: list[int] = []
-
-    def start() -> int:
-        task = api.task.start(
+    task = OwnTask(api, workspace_id=workspace_id)
+    try:
+        task_id = task.start(
+            CALL_SECONDS,
             agent_id=agent,
             module_id=module_id,
-            workspace_id=workspace_id,
-            task_name="mouse detector",
-            description=f"Serves {team_files_path} for mouse-ar"[:255],
+            description=f"Serves {team_files_path} for mouse-ar",
         )
-        started.append(int(task["id"]))
-        return started[0]
-
-    try:
-        task_id = within(CALL_SECONDS, start, what="starting a session")
         connection = _started(api, task_id, until=until)
         try:
             tell(_STEPS[1], 1, len(_STEPS) - 1)
-            _load(connection, {**params, "device": device}, until=until)
+            _load(
+                connection,
+                {**params, "device": device},
+                until=until,
+                check=lambda: _living(api, task_id),
+            )
         finally:
             connection.close()
         with connect(api, task_id, **options) as detector:
             tell(_STEPS[2], 2, len(_STEPS) - 1)
             yield detector
     finally:
-        for task_id in started:  # also where it was interrupted just then
-            _stop(api, task_id)
+        task.end()
 
 
 def _plan(
@@ -140,14 +137,7 @@ def _plan(
 def _started(api: Api, task_id: int, *, until: float) -> ServiceConnection:
     """A connection to the app of a session, once it runs."""
     while True:
-        what = f"reading session {task_id}"
-        task = within(CALL_SECONDS, lambda: api.task.get_info_by_id(task_id), what=what)
-        status = (task or {}).get("status")
-        if status in _OVER:
-            raise DetectorUnavailableError(
-                f"Session {task_id} ended while it started (status: {status}): see its log."
-            )
-        url = session_url(api, task or {})
+        url = session_url(api, _living(api, task_id))
         if url is not None:
             connection = ServiceConnection(
                 url,
@@ -162,7 +152,30 @@ def _started(api: Api, task_id: int, *, until: float) -> ServiceConnection:
         _pause(until, f"session {task_id} did not start in time")
 
 
-def _load(connection: ServiceConnection, params: Mapping[str, Any], *, until: float) -> None:
+def _living(api: Api, task_id: int) -> Mapping[str, Any]:
+    """What the instance says of a session.
+
+    Raises:
+        DetectorUnavailableError: when it has ended.
+    """
+    what = f"reading session {task_id}"
+    task = within(CALL_SECONDS, lambda: api.task.get_info_by_id(task_id), what=what) or {}
+    status = task.get("status")
+    if status in _OVER:
+        raise DetectorUnavailableError(
+            f"Session {task_id} ended while it started (status: {status}): see its log."
+        )
+    return task
+
+
+def _load(
+    connection: ServiceConnection,
+    params: Mapping[str, Any],
+    *,
+    until: float,
+    check: Callable[[], object],
+) -> None:
+    """Load the checkpoint; ``check`` raises when the session has ended."""
     try:
         connection.once(
             "deploy_from_api",
@@ -178,6 +191,7 @@ def _load(connection: ServiceConnection, params: Mapping[str, Any], *, until: fl
         # A gateway gives up on the request sooner than the app on the checkpoint.
         _LOG.info("waiting for the checkpoint after: %s", error)
     while not _answers(connection, "is_ready"):
+        check()
         _pause(until, f"{connection.name} did not load the checkpoint in time")
 
 
@@ -193,14 +207,3 @@ def _pause(until: float, late: str) -> None:
     if time.monotonic() > until:
         raise DetectorUnavailableError(f"Detector {late}; its log says why.")
     time.sleep(_POLL_SECONDS)
-
-
-def _stop(api: Api, task_id: int) -> None:
-    """Stop a session; a failure to do so must not hide why it is stopped."""
-    for _ in range(2):
-        try:
-            within(_STOP_SECONDS, lambda: api.task.stop(task_id), what=f"stopping {task_id}")
-            return
-        except DetectorUnavailableError as error:
-            cause = error
-    _LOG.warning("Session %d may still run, stop it by hand: %s", task_id, cause)

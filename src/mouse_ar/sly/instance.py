@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from mouse_ar.detection.wire import clean_token
+
 if TYPE_CHECKING:
     from supervisely import Api
 
@@ -15,7 +17,7 @@ def open_api() -> Api:
     """The API of the instance in ``SERVER_ADDRESS``, with the token in ``API_TOKEN``.
 
     Raises:
-        ValueError: when one of them is missing, or the SDK is not installed.
+        ValueError: when one of them is missing or unusable, or the SDK is not installed.
     """
     missing = [name for name in ("SERVER_ADDRESS", "API_TOKEN") if not os.environ.get(name)]
     if missing:
@@ -30,4 +32,5 @@ def open_api() -> Api:
         raise ValueError(
             f'The Supervisely SDK is missing ({error}): pip install "mouse-ar[supervisely]".'
         ) from None
-    return supervisely.Api(os.environ["SERVER_ADDRESS"], os.environ["API_TOKEN"])
+    # The SDK shows a token in the error that no header can hold it.
+    return supervisely.Api(os.environ["SERVER_ADDRESS"], clean_token(os.environ["API_TOKEN"]))

@@ -178,11 +178,17 @@ def open_sessions() -> Sessions:
         ValueError: the instance is not named, or a number is none.
     """
     numbers = {
-        option: int(value)
+        option: _number(name, value)
         for option, name in (("workspace_id", "WORKSPACE_ID"), ("agent_id", "AGENT_ID"))
         if (value := os.environ.get(name))
     }
     return Sessions(open_api(), **numbers)
+
+
+def _number(name: str, text: str) -> int:
+    if not (text.isascii() and text.strip().isdigit()):
+        raise ValueError(f"{name} is the number that Supervisely shows, like 12345; got {text!r}.")
+    return int(text)
 
 
 def _serving_apps(api: Api) -> set[int]:

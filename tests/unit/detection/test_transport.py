@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from contextlib import closing
 
 import pytest
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from doubles.bright import BrightDetector
 from doubles.servers import free_port, serving
 from mouse_ar.detection.errors import DetectorUnavailableError
 from mouse_ar.detection.remote import RemoteDetector
+from mouse_ar.detection.served_model import ServedModel
+from mouse_ar.detection.service import create_app
 from mouse_ar.detection.transport import ServiceConnection, public_url
 
 pytestmark = pytest.mark.timeout(60)
@@ -33,10 +38,49 @@ def test_secrets_of_an_address_are_not_shown(url: str, shown: str) -> None:
     assert public_url(url) == shown
 
 
-@pytest.mark.parametrize("url", ["", "gpu:8000", "ftp://gpu", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "gpu:8000", "ftp://gpu", "http://", "http://h:99999", "http://h:abc", "http://[::1"),
+        *("http://me:secret@h:99999/net/secret", "http://h:x/net/secret"),
+        "http://h/net/secret\x00",
+    ],
+)
 def test_what_is_no_address(url: str) -> None:
-    with pytest.raises(ValueError, match="Expected the address of a detector"):
+    with pytest.raises(ValueError, match="Expected the address of a detector") as caught:
         ServiceConnection(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_token_with_the_end_of_its_line() -> None:
+    with (
+        serving(create_app(BrightDetector(), token="secret\n")) as url,
+        RemoteDetector(url, token=" secret\n", retries=0) as detector,
+    ):
+        assert detector.model.classes == ("mouse",)
+
+
+@pytest.mark.parametrize("token", ["secret\nx", "secret\x7f", "sécret"])
+def test_a_token_that_no_header_can_hold_is_not_shown(token: str) -> None:
+    for use in (
+        lambda: RemoteDetector("http://gpu", token=token),
+        lambda: create_app(BrightDetector(), token=token),
+    ):
+        with pytest.raises(ValueError, match="A token holds plain ASCII") as caught:
+            use()
+        assert "cret" not in str(caught.value)
+
+
+def test_the_log_does_not_give_a_session_away(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with (
+        serving(site()) as url,
+        closing(ServiceConnection(f"{url}/net/secret")) as connection,
+        pytest.raises(DetectorUnavailableError),
+    ):
+        connection.post("is_ready")
+    assert f'POST {url}/net/…/is_ready "HTTP/1.1 404' in caplog.text
+    assert "secret" not in caplog.text
 
 
 def test_nothing_there() -> None:
@@ -96,3 +140,19 @@ def test_closing_ends_the_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises((DetectorUnavailableError, RuntimeError)):
         connection.post("is_ready", retries=5)
     assert time.monotonic() - began < 5
+
+
+def test_a_model_known_by_its_address_alone_does_not_give_it_away() -> None:
+    answers = {
+        "get_session_info": {"session_id": 5},
+        "get_model_meta": {"classes": [{"title": "mouse"}]},
+    }
+
+    def ask(address: str) -> ServedModel:
+        return ServedModel.ask(lambda method, **_: answers.get(method), address=address)
+
+    first, other = ask("https://lab.org/net/secret-1"), ask("https://lab.org/net/secret-2")
+    assert first == ask("https://lab.org/net/secret-1")
+    assert first.identity != other.identity
+    assert first.label != other.label
+    assert "secret" not in first.identity + first.label

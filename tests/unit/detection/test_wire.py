@@ -62,19 +62,48 @@ def test_our_own_boxes_come_back_exactly(
     assert 0 <= y0 <= y1 < HEIGHT
 
 
-@given(
-    left=st.integers(0, WIDTH - 1),
-    top=st.integers(0, HEIGHT - 1),
-    right=st.integers(1, WIDTH),
-    bottom=st.integers(1, HEIGHT),
-)
-def test_whole_pixel_boxes_survive_the_inclusive_rectangle(
-    left: int, top: int, right: int, bottom: int
-) -> None:
-    box = Box(left, top, max(right, left + 1), max(bottom, top + 1))
+def truncated(box: Box) -> Any:
+    """As a session of the SDK writes it."""
     annotation = written(Detection(box, 0.5))
     del annotation["objects"][0][BOX_FIELD]
-    assert [d.box for d in read(annotation)] == [box]
+    corners = [[int(box.left), int(box.top)], [int(box.right), int(box.bottom)]]
+    annotation["objects"][0]["points"]["exterior"] = corners
+    return annotation
+
+
+@given(
+    left=st.floats(0, WIDTH - 1),
+    top=st.floats(0, HEIGHT - 1),
+    width=st.floats(0.1, WIDTH),
+    height=st.floats(0.1, HEIGHT),
+)
+def test_truncated_edges_are_read_half_a_pixel_wrong_at_most(
+    left: float, top: float, width: float, height: float
+) -> None:
+    box = Box(left, top, left + width, top + height)
+    (read_box,) = (d.box for d in read(truncated(box)))
+    for side in ("left", "top", "right", "bottom"):
+        within_a_pixel = int(left) == int(left + width) or int(top) == int(top + height)
+        most = 1.0 if within_a_pixel else 0.5
+        assert abs(getattr(read_box, side) - getattr(box, side)) <= most
+
+
+def test_truncated_edges_are_read_right_on_average() -> None:
+    rng = np.random.default_rng(0)
+    starts, sizes = rng.uniform(0, 30, (2000, 2)), rng.uniform(2, 30, (2000, 2))
+    boxes = [Box(*start, *(start + size)) for start, size in zip(starts, sizes)]
+    wrong = np.array(
+        [
+            [r.left - b.left, r.top - b.top, r.right - b.right, r.bottom - b.bottom]
+            for b, (r,) in ((b, [d.box for d in read(truncated(b))]) for b in boxes)
+        ]
+    )
+    assert np.abs(wrong.mean(axis=0)).max() < 0.03
+
+
+def test_a_rectangle_within_one_pixel_is_that_pixel() -> None:
+    assert [d.box for d in read(truncated(Box(3.2, 4.1, 3.7, 4.3)))] == [Box(3, 4, 4, 5)]
+    assert [d.box for d in read(truncated(Box(3.2, 4.1, 5.7, 4.3)))] == [Box(3.5, 4, 5.5, 5)]
 
 
 def test_the_sdk_reads_what_we_write_and_we_what_it_writes(sly: ModuleType) -> None:
@@ -84,11 +113,11 @@ def test_the_sdk_reads_what_we_write_and_we_what_it_writes(sly: ModuleType) -> N
     rectangle = theirs.labels[0].geometry
     assert (rectangle.left, rectangle.top, rectangle.right, rectangle.bottom) == (3, 4, 9, 19)
     assert theirs.labels[0].tags.get("confidence").value == 0.75
-    assert read(theirs.to_json()) == [Detection(Box(3, 4, 10, 20), 0.75)]
-    # Corners between pixels are rounded down there.
+    assert read(theirs.to_json()) == [Detection(Box(3.5, 4.5, 9.5, 19.5), 0.75)]
+    # Edges between pixels are truncated there.
     label = sly.Label(sly.Rectangle(4.9, 3.9, 19.9, 9.9), meta.get_obj_class("mouse"))
     fractions = sly.Annotation((HEIGHT, WIDTH), [label]).to_json()
-    assert [d.box for d in read(fractions)] == [Box(3, 4, 10, 20)]
+    assert [d.box for d in read(fractions)] == [Box(3.5, 4.5, 9.5, 19.5)]
 
 
 def test_class_confidence_and_order() -> None:

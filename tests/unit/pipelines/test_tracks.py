@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mouse_ar.core.types import Track
+from mouse_ar.detection.errors import DetectorUnavailableError
 from mouse_ar.pipelines.tracks import Tracker, tracks_folder
 from mouse_ar.synthetic import SyntheticConfig, make_video, write_video
 from mouse_ar.video.probe import VideoMeta, probe
@@ -39,6 +40,20 @@ def test_another_run_does_not_detect_again(meta: VideoMeta) -> None:
     np.testing.assert_array_equal(one.boxes_T4, other.boxes_T4)
     assert track(second, meta, every=2) is not None
     assert second.frames > 0
+
+
+def test_boxes_of_a_detector_that_has_changed_meanwhile_are_not_kept(meta: VideoMeta) -> None:
+    class Changed(BoxDetector):
+        def confirm(self) -> None:
+            raise DetectorUnavailableError("another model")
+
+    with pytest.raises(DetectorUnavailableError, match="another model"):
+        track(Changed(), meta)
+    assert list(tracks_folder().glob("*.npz")) == []
+    honest = BoxDetector()
+    track(honest, meta)
+    assert honest.frames > 0
+    track(Changed(), meta)  # what is kept is asked of nobody
 
 
 def test_a_corrupt_entry_is_rebuilt(meta: VideoMeta) -> None:

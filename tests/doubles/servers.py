@@ -107,8 +107,8 @@ class FaultyProxy:
     """Passes requests on, but does to ``/inference_batch`` what is in ``faults``, one by one.
 
     A fault is a status code, ``"html"``, ``"drop"`` (closes the connection),
-    ``("stall", seconds)``, ``("drip", seconds)`` (an answer that comes in single bytes), or
-    ``("answer", value)``.
+    ``("stall", seconds)``, ``("drip", seconds)`` (an answer that comes in single bytes),
+    ``("drip header", seconds)``, or ``("answer", value)``.
     """
 
     def __init__(self, target: str) -> None:
@@ -143,13 +143,15 @@ class FaultyProxy:
                 elif kind == "stall":
                     time.sleep(value)
                     self.close_connection = True
-                elif kind == "drip":
+                else:
                     self.send_response(200)
                     self.send_header("content-length", "1000000")
-                    self.end_headers()
+                    if kind == "drip":
+                        self.end_headers()
+                    self.flush_headers()
                     until = time.monotonic() + value
                     while time.monotonic() < until:
-                        self.wfile.write(b" ")
+                        self.wfile.write(b"x" if kind == "drip header" else b" ")
                         self.wfile.flush()
                         time.sleep(0.05)
                     self.close_connection = True

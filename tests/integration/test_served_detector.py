@@ -141,7 +141,15 @@ def test_names_that_clients_share_would_mix_them_up(
 
 @pytest.mark.parametrize(
     "faults",
-    [[503, 500, 502], [429], ["html"], ["drop", "drop"], [("stall", 3.0)], [("drip", 5.0)]],
+    [
+        [503, 500, 502],
+        [429],
+        ["html"],
+        ["drop", "drop"],
+        [("stall", 3.0)],
+        [("drip", 5.0)],
+        [("drip header", 5.0)],
+    ],
     ids=str,
 )
 def test_passing_faults_lose_nothing(proxy: FaultyProxy, faults: list[Any]) -> None:
@@ -164,6 +172,7 @@ def test_passing_faults_lose_nothing(proxy: FaultyProxy, faults: list[Any]) -> N
         ("drop", "connection failed", 3),
         (("stall", 4.0), "did not answer in time", 3),
         (("drip", 6.0), "did not finish its answer in time", 3),
+        (("drip header", 6.0), "did not answer in time", 3),
         (401, "does not accept the token", 1),
         (404, "no detector .any more.", 1),
         (301, "no detector .any more.", 1),

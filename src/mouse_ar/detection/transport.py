@@ -15,39 +15,29 @@ from urllib.parse import urlsplit
 import httpx
 
 from mouse_ar.detection.errors import DetectorRefusedError, DetectorUnavailableError
+from mouse_ar.detection.exchange import Answer, ClosedError, Exchange, Part, TransientError
 from mouse_ar.detection.wire import TOKEN_HEADER, clean_token
 
 __all__ = ["Part", "ServiceConnection", "TransientError", "public_url"]
 
-# Name of the field, and (file name, content, MIME type).
-Part = tuple[str, tuple[str, bytes, str]]
-
-_CONNECT_SECONDS = 10.0
 _MAX_PAUSE_SECONDS = 30.0
 _RETRIED = {408, 425, 429, 500, 502, 503, 504}
 _LACKING = {400, 404, 405, 422, 500, 501}
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
-class TransientError(Exception):
-    """One attempt failed in a way that another may not; with the HTTP status, if there was one."""
-
-    def __init__(self, message: str, *, status: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 class ServiceConnection:
     """Keep-alive connections to one service; calls may come from several threads.
 
     The SDK's own calls have no time limit at all; here a service that stalls, or sends a byte now
-    and then, is noticed.
+    and then, is noticed, and so is an answer without an end.
 
     Args:
         url: of the service, e.g. ``http://127.0.0.1:8000``.
         token: sent as ``x-api-key``.
         name: how errors call the service; its URL by default.
-        timeout_seconds: longest wait for an answer to begin, and then for its end.
+        timeout_seconds: longest wait for an answer to begin, and then for its end; see
+            :class:`~.exchange.Exchange`.
         retries: attempts after the first one.
 
     Raises:
@@ -73,13 +63,12 @@ class ServiceConnection:
         self.name = name or public_url(url)
         self.retries = retries
         self._url = url.rstrip("/")
-        self._seconds = timeout_seconds
         self._closed = threading.Event()
         # The one thing that must differ between clients: they would all come back at once.
         self._jitter = random.SystemRandom()
-        self._client = httpx.Client(
-            headers={TOKEN_HEADER: token} if token else None,
-            timeout=httpx.Timeout(timeout_seconds, connect=min(_CONNECT_SECONDS, timeout_seconds)),
+        self._exchange = Exchange(
+            headers={TOKEN_HEADER: token} if token else {},
+            timeout_seconds=timeout_seconds,
             # A lab's proxy cannot reach the service on this very machine.
             trust_env=host not in _LOOPBACK,
         )
@@ -88,7 +77,7 @@ class ServiceConnection:
     def close(self) -> None:
         """Give up the connections; a pause between attempts ends at once."""
         self._closed.set()
-        self._client.close()
+        self._exchange.close()
 
     def post(
         self,
@@ -118,16 +107,16 @@ class ServiceConnection:
         """
         attempts = 1 + (self.retries if retries is None else retries)
         began = time.monotonic()
-        statuses = set()
+        statuses, pause_seconds = set(), 0.0
         for attempt in range(attempts):
             if attempt:
-                self._closed.wait(self._pause(attempt))
+                self._closed.wait(self._pause(attempt, at_least=pause_seconds))
             try:
                 if attempt and recheck is not None:
                     recheck()
                 return self.once(method, parts=parts, fields=fields, may_lack=may_lack)
             except TransientError as error:
-                cause = str(error)
+                cause, pause_seconds = str(error), error.pause_seconds
                 statuses.add(error.status)
         spent = time.monotonic() - began
         cause = f"{cause} ({attempts} attempt(s) in {spent:.0f} s)"
@@ -159,22 +148,15 @@ class ServiceConnection:
         Raises:
             TransientError: when another attempt may succeed.
         """
-        body: dict[str, Any] = (
-            {"files": list(parts), "data": dict(fields or {})}
-            if parts
-            else {"json": dict(payload or {})}
-        )
         try:
-            with self._client.stream("POST", f"{self._url}/{method}", **body) as response:
-                content = self._read(response)
-        except httpx.TimeoutException as error:
-            what = "connect" if isinstance(error, httpx.ConnectTimeout) else "answer"
-            raise TransientError(f"it did not {what} in time") from error
-        except httpx.RequestError as error:
-            raise TransientError(f"connection failed ({error or type(error).__name__})") from error
-        if may_lack and response.status_code in _LACKING:
+            answer = self._exchange.post(
+                f"{self._url}/{method}", parts=parts, fields=fields, payload=payload
+            )
+        except ClosedError:
+            raise self.unavailable("the connection to it has been closed here") from None
+        if may_lack and answer.status in _LACKING:
             return None
-        return self._judge(response, content)
+        return self._judge(answer)
 
     def unavailable(self, cause: str) -> DetectorUnavailableError:
         """The error that says what is wrong with the service, and that nothing is lost."""
@@ -190,18 +172,10 @@ class ServiceConnection:
             return False
         return True
 
-    def _read(self, response: httpx.Response) -> bytes:
-        """The body, within one time limit for all of it (httpx limits each read alone)."""
-        until = time.monotonic() + self._seconds
-        chunks = []
-        for chunk in response.iter_bytes():
-            chunks.append(chunk)
-            if time.monotonic() > until:
-                raise TransientError("it did not finish its answer in time")
-        return b"".join(chunks)
-
-    def _judge(self, response: httpx.Response, content: bytes) -> Any:
-        status = response.status_code
+    def _judge(self, answer: Answer) -> Any:
+        status, content = answer.status, answer.content
+        if content is None:
+            raise self.unavailable("its answer is larger than any of a detector")
         if status == 200:
             try:
                 return json.loads(content)
@@ -212,11 +186,11 @@ class ServiceConnection:
                 ) from None
         said = f"HTTP {status}: {_detail(content)}"
         if status in _RETRIED:
-            raise TransientError(said, status=status)
+            raise TransientError(said, status=status, pause_seconds=_asked_pause(answer))
         if status in {401, 403}:
             raise self.unavailable(f"it does not accept the token ({said})")
         if status in {404, 405, 410} or status < 400:
-            to = response.headers.get("location")
+            to = answer.headers.get("location")
             raise self.unavailable(
                 f"there is no detector (any more) at this address ({said}"
                 + (f"; it redirects to {public_url(to)})" if to else ")")
@@ -225,9 +199,15 @@ class ServiceConnection:
             f"Detector {self.name} does not take the frames: {said}.", status=status
         )
 
-    def _pause(self, attempt: int) -> float:
-        longest = min(_MAX_PAUSE_SECONDS, 2.0 ** (attempt - 1))
-        return longest * self._jitter.uniform(0.5, 1.0)
+    def _pause(self, attempt: int, *, at_least: float) -> float:
+        jittered = 2.0 ** (attempt - 1) * self._jitter.uniform(0.5, 1.0)
+        return min(_MAX_PAUSE_SECONDS, max(jittered, at_least))
+
+
+def _asked_pause(answer: Answer) -> float:
+    """Seconds of Retry-After; a date there is passed over."""
+    text = answer.headers.get("retry-after", "")
+    return float(text) if text.isascii() and text.isdigit() else 0.0
 
 
 def public_url(url: str) -> str:

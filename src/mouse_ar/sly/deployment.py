@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -176,11 +177,17 @@ def _load(
     check: Callable[[], object],
 ) -> None:
     """Load the checkpoint; ``check`` raises when the session has ended."""
+    payload = {"state": {"deploy_params": dict(params), "model_name": None}}
+    with ThreadPoolExecutor(1) as pool:
+        request = pool.submit(connection.once, "deploy_from_api", payload=payload)
+        try:
+            while not wait([request], _POLL_SECONDS).done:
+                check()
+        except BaseException:
+            connection.close()  # ends the request, which would be waited for
+            raise
     try:
-        connection.once(
-            "deploy_from_api",
-            payload={"state": {"deploy_params": dict(params), "model_name": None}},
-        )
+        request.result()
     except DetectorRefusedError as error:
         raise DetectorUnavailableError(str(error)) from None
     except TransientError as error:

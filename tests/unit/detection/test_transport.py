@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import logging
+import socket
+import threading
 import time
-from contextlib import closing
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 
 import pytest
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import (
+    HTMLResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 
-from doubles.bright import BrightDetector
+from doubles.bright import BrightDetector, mouse_frames
 from doubles.servers import free_port, serving
 from mouse_ar.detection.errors import DetectorUnavailableError
 from mouse_ar.detection.remote import RemoteDetector
 from mouse_ar.detection.served_model import ServedModel
 from mouse_ar.detection.service import create_app
-from mouse_ar.detection.transport import ServiceConnection, public_url
+from mouse_ar.detection.transport import Part, ServiceConnection, public_url
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -137,7 +149,7 @@ def test_closing_ends_the_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = ServiceConnection(f"http://127.0.0.1:{free_port()}", retries=0)
     connection.close()
     began = time.monotonic()
-    with pytest.raises((DetectorUnavailableError, RuntimeError)):
+    with pytest.raises(DetectorUnavailableError, match="has been closed here"):
         connection.post("is_ready", retries=5)
     assert time.monotonic() - began < 5
 
@@ -156,3 +168,102 @@ def test_a_model_known_by_its_address_alone_does_not_give_it_away() -> None:
     assert first.identity != other.identity
     assert first.label != other.label
     assert "secret" not in first.identity + first.label
+
+
+def test_a_closed_detector_says_so() -> None:
+    with serving(create_app(BrightDetector())) as url:
+        detector = RemoteDetector(url)
+        detector.close()
+        detector.close()
+        with pytest.raises(DetectorUnavailableError, match=r"Detector http.*has been closed here"):
+            detector.detect(mouse_frames(1, seed=0))
+
+
+def test_closing_ends_a_request_under_way() -> None:
+    app, at_work = FastAPI(), threading.Event()
+
+    @app.post("/is_ready")
+    async def is_ready() -> None:
+        at_work.set()
+        await asyncio.sleep(3)
+
+    with serving(app) as url, ThreadPoolExecutor(1) as pool:
+        connection = ServiceConnection(url)
+        answer = pool.submit(connection.post, "is_ready")
+        assert at_work.wait(30)
+        began = time.monotonic()
+        connection.close()
+        with pytest.raises(DetectorUnavailableError, match="has been closed here"):
+            answer.result(10)
+        assert time.monotonic() - began < 2
+
+
+def test_one_that_is_never_closed_leaves_no_thread() -> None:
+    before = threading.active_count()
+    connection = ServiceConnection("http://127.0.0.1:9")
+    assert threading.active_count() == before + 1
+    del connection
+    gc.collect()
+    until = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < until:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
+def test_only_so_much_of_an_answer_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mouse_ar.detection.exchange._MOST_ANSWER_BYTES", 10**6)
+    app = FastAPI()
+
+    async def long() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b" " * 10**5
+
+    app.post("/is_ready")(lambda: StreamingResponse(long()))
+    with (
+        serving(app) as url,
+        closing(ServiceConnection(url)) as connection,
+        pytest.raises(DetectorUnavailableError, match="larger than any of a detector"),
+    ):
+        connection.post("is_ready")
+
+
+def test_a_service_that_asks_for_a_pause_gets_it() -> None:
+    app, times = FastAPI(), []
+
+    @app.post("/is_ready")
+    def is_ready() -> Response:
+        times.append(time.monotonic())
+        if len(times) > 1:
+            return JSONResponse({})
+        return JSONResponse({}, 503, headers={"Retry-After": "2"})
+
+    with pytest.MonkeyPatch.context() as patch, serving(app) as url:
+        patch.setattr("mouse_ar.detection.transport._MAX_PAUSE_SECONDS", 30.0)
+        with closing(ServiceConnection(url)) as connection:
+            connection.post("is_ready")
+    assert times[1] - times[0] >= 2
+
+
+def test_a_service_that_takes_a_request_in_single_bytes_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mouse_ar.detection.exchange._SLOWEST_BYTES_PER_SECOND", 10**8)
+
+    def sip(listener: socket.socket) -> None:
+        with suppress(OSError):
+            connection, _ = listener.accept()
+            until = time.monotonic() + 10
+            while connection.recv(1000) and time.monotonic() < until:
+                time.sleep(0.02)
+
+    parts: list[Part] = [("files", ("a", bytes(5 * 10**7), "image/png"))]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=sip, args=(listener,), daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        began = time.monotonic()
+        with (
+            closing(ServiceConnection(url, timeout_seconds=1.0, retries=0)) as connection,
+            pytest.raises(DetectorUnavailableError, match=r"did not (take|answer).* in time"),
+        ):
+            connection.post("inference_batch", parts=parts)
+        assert time.monotonic() - began < 5

@@ -293,6 +293,15 @@ def test_a_start_that_succeeds_too_late_is_undone(
     assert [task["status"] for task in instance.tasks.values()] == ["stopped"]
 
 
+@pytest.fixture
+def _ctrl_c() -> Iterator[None]:
+    """Ctrl-C interrupts, whatever servers of other tests have made of it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+
+
+@pytest.mark.usefixtures("_ctrl_c")
 def test_ctrl_c_while_it_starts_leaves_nothing_running(
     api: Any, instance: Instance, apps: Apps
 ) -> None:

@@ -30,6 +30,11 @@ from mouse_ar.detection import choice
 ATTEMPTS = 4
 
 
+def cache_of(target: Path) -> Path:
+    """Where the runs of a target keep their tracks."""
+    return target.with_name(f"{target.name}_cache")
+
+
 def start(source: Path, target: Path) -> int:
     """Run the command line in a forked child."""
     base = target.with_name("base")
@@ -39,7 +44,7 @@ def start(source: Path, target: Path) -> int:
     if child:
         return child
     # Runs of other targets know the videos: this one has to detect for itself.
-    os.environ["MOUSE_AR_CACHE"] = str(target.with_name(f"{target.name}_cache"))
+    os.environ["MOUSE_AR_CACHE"] = str(cache_of(target))
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     sys.argv = ["mouse-ar", sys.argv[1], str(source), str(target), *sys.argv[7:]]
@@ -100,7 +105,8 @@ def main() -> None:
     for trial in range(trials):
         target = root / f"trial{trial}"
         for _ in range(ATTEMPTS):
-            shutil.rmtree(target, ignore_errors=True)
+            for folder in (target, cache_of(target)):
+                shutil.rmtree(folder, ignore_errors=True)
             # The first kills are spread evenly over the run's time.
             shares = [(trial + rng.random()) / trials, *rng.random(kills - 1)]
             hits = kill_at(source, target, shares=shares, seconds=duration)

@@ -218,10 +218,11 @@ def test_infer_scores_every_frame_and_names_the_broken_file(run: Run) -> None:
         assert {row["video"] for row in csv.DictReader(file)} == set(TO_ANNOTATE)
 
 
-def test_an_empty_chamber_has_no_mouse(run: Run) -> None:
+def test_an_empty_chamber_has_no_mouse_and_no_bouts(run: Run) -> None:
     project = LocalProject.open(run.folder / "predictions" / "project")
     annotation = project.read(project.video("edge", "empty_chamber_no_mouse.wmv"))
     assert annotation.track is None
+    assert annotation.bouts == ()
 
 
 def test_second_runs_do_nothing(run: Run) -> None:

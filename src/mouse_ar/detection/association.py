@@ -34,7 +34,9 @@ class AssociationConfig:
         move_seconds: time in which a mouse moves by about one body size.
         jump: most that a move can cost: a track may start again elsewhere.
         resize: cost of a change of the area by a factor of e.
-        start: cost of the first detection of a track: lone weak detections are no track.
+        start: cost of the first detection of a track: lone weak detections are no track. It is at
+            most half of what missing the mouse in every frame would cost, so that a video of a
+            few frames can have a track too.
     """
 
     missing: float = 2.0
@@ -84,7 +86,9 @@ def associate(
     """
     config = config or AssociationConfig()
     frontier = [_Node(cost=0.0, last=None, last_frame=-1, frame=-1, detection=None, previous=None)]
+    looks = 0
     for frame, detections in candidates:
+        looks += 1
         best = min(frontier, key=_cost)
         # Missing keeps the last box of the cheapest path: one such state is enough.
         missing = _Node(best.cost + config.missing, best.last, best.last_frame, frame, None, best)
@@ -104,7 +108,8 @@ def associate(
             cost -= math.log(max(detection.score, _LEAST_SCORE))
             following.append(_Node(cost, detection.box, frame, frame, detection, previous))
         frontier = following
-    return _trace(min(frontier, key=_cost))
+    spared = max(0.0, config.start - 0.5 * looks * config.missing)
+    return _trace(min(frontier, key=lambda node: node.cost - (spared if node.last else 0.0)))
 
 
 def _cost(node: _Node) -> float:

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from mouse_ar.core.types import Box
 from mouse_ar.detection.background_model import BackgroundModel, FitConfig, fit_background
 from mouse_ar.detection.protocol import Detection
-from mouse_ar.detection.segmentation import Blob, body_box
+from mouse_ar.detection.segmentation import CORE, THIN, Blob, body_box
 from mouse_ar.video.probe import VideoMeta, probe
 from mouse_ar.video.reader import open_video
 
 __all__ = ["BackgroundConfig", "BackgroundSubtraction"]
 
 # Part of the fingerprint: raise it when the boxes change for the same settings.
-_VERSION = 7
+_VERSION = 8
 _READ_AT_ONCE = 8
 
 
@@ -44,8 +44,8 @@ class BackgroundConfig:
 
     num_samples: int = 64
     short_side: int = 480
-    core: float = 0.5
-    thin: float = 0.2
+    core: float = CORE
+    thin: float = THIN
     max_detections: int = 8
     fit: FitConfig = field(default_factory=FitConfig)
 

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from mouse_ar.core.types import Box
 from mouse_ar.detection.light import match_light
 
-__all__ = ["Blob", "as_mask", "body_box", "difference", "find_blobs"]
+__all__ = ["CORE", "THIN", "Blob", "as_mask", "body_box", "difference", "find_blobs"]
 
 Image = NDArray[Any]  # uint8; OpenCV's stubs know no element type
 Mask = NDArray[Any]  # 0 or 255
 
+# Defaults of :func:`body_box`.
+CORE, THIN = 0.5, 0.2
 # A floor darker than this tells little about the share of the light that is missing.
 _DARK = 20
 # At most this share of the animal's own strength is cut off as shadow.
@@ -144,7 +146,9 @@ def _strength(diff_HW: Image, background_HWC: Image, *, is_darker: bool) -> NDAr
     return np.asarray(strength_HW / np.maximum(light_HW, _DARK), dtype=np.float32)
 
 
-def body_box(blob: Blob, *, core: float, thin: float, shadow: float | None = None) -> Box:
+def body_box(
+    blob: Blob, *, core: float = CORE, thin: float = THIN, shadow: float | None = None
+) -> Box:
     """Box around the body: without soft shadow and reflection, and without most of the tail.
 
     Args:

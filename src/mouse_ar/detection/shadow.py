@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mouse_ar.detection.segmentation import Blob
+from mouse_ar.detection.segmentation import Blob, body_box
 
 __all__ = ["shadow_limit"]
 
@@ -33,25 +33,32 @@ _WEAKER = 0.88
 _GAP, _LEAST_SHADOW, _LEAST_ANIMAL = 0.5, 0.025, 0.3
 
 
+# The body's box without the shadow has at most this part of the area with it. A contact shadow
+# hardly widens the box, and darker and lighter parts of a coat look like one: nothing to gain.
+_SMALLER = 0.8
+
+
 def shadow_limit(blobs: Iterable[Blob]) -> float | None:
     """Share of the light that a shadow takes at most, or None where none is told apart.
 
     Args:
         blobs: the animal's regions in many frames; those of a light animal do not count.
     """
-    shares = [
-        blob.strength_HW[cv2.erode(blob.mask_HW, _RIM) > 0] for blob in blobs if blob.is_darker
-    ]
-    if len(shares) < _LEAST_BLOBS:
+    darker = [blob for blob in blobs if blob.is_darker]
+    if len(darker) < _LEAST_BLOBS:
         return None
-    shares_P = np.concatenate(shares)
+    shares_P = np.concatenate(
+        [blob.strength_HW[cv2.erode(blob.mask_HW, _RIM) > 0] for blob in darker]
+    )
     if not len(shares_P):
         return None
     counts, edges = np.histogram(shares_P, bins=_BINS, range=(0.0, 1.0))
     density = np.convolve(counts, (0.25, 0.5, 0.25), "same") / len(shares_P)
     limit = _first_gap(density, edges)
-    weak = _WEAKER * float(np.percentile(shares_P, 80))
-    return limit if limit is not None and limit < weak else None
+    if limit is None or limit >= _WEAKER * float(np.percentile(shares_P, 80)):
+        return None
+    smaller = [body_box(blob, shadow=limit).area / body_box(blob).area for blob in darker]
+    return limit if float(np.median(smaller)) <= _SMALLER else None
 
 
 def _first_gap(density: NDArray[np.float64], edges: NDArray[np.float64]) -> float | None:

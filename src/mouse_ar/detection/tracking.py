@@ -29,7 +29,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 # Part of a stored track's key: raise it when association or filling change for equal detections.
-TRACKING_VERSION = 5
+TRACKING_VERSION = 6
 DETECT_EVERY = 4
 # So many frames are kept to look at them again.
 MAX_DETECT_EVERY = 64

@@ -18,6 +18,7 @@ from mouse_ar.detection.tracking import DETECT_EVERY
 from mouse_ar.pipelines.inputs import InputVideo, find_videos
 from mouse_ar.pipelines.predictor import Predictor
 from mouse_ar.pipelines.results import VideoResult, load_scores, save_scores, write_tables
+from mouse_ar.pipelines.scoring import score_without_mouse
 from mouse_ar.pipelines.store import Store, refuse_foreign, refuse_overlap
 from mouse_ar.pipelines.tracks import Tracker
 from mouse_ar.video.failures import VIDEO_FAILURES
@@ -215,13 +216,16 @@ class _Run:
                 stored = None
             if stored == header:
                 return scores, True
-        fresh = self._predictor.score(
-            meta,
-            track,
-            stride_frames=self._stride,
-            batch_size=self._batch_size,
-            progress=lambda done, total: self._progress(f"classifying {label}", done, total),
-        )
+        if track.present_T.any():
+            fresh = self._predictor.score(
+                meta,
+                track,
+                stride_frames=self._stride,
+                batch_size=self._batch_size,
+                progress=lambda done, total: self._progress(f"classifying {label}", done, total),
+            )
+        else:
+            fresh = score_without_mouse(meta, actions=self._predictor.actions)
         save_scores(path, fresh, timestamps_seconds=meta.timestamps_seconds, header=header)
         # What a resumed run would read: both runs decode the same numbers.
         return load_scores(path)[0], False

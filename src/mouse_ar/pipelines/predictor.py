@@ -71,7 +71,7 @@ class Predictor:
             meta=meta,
             track=track,
             spec=self.spec.for_fps(meta.fps, reference_fps=self.training_fps),
-            classes=self.actions.classes,
+            actions=self.actions,
             device=self.device,
             stride_frames=stride_frames,
             batch_size=batch_size,

@@ -98,7 +98,7 @@ def _score(
         meta=meta,
         track=record.track,
         spec=spec.for_fps(meta.fps, reference_fps=fps),
-        classes=actions.classes,
+        actions=actions,
         device=device,
     )
 

@@ -82,6 +82,17 @@ def test_a_lone_weak_detection_is_no_track() -> None:
     assert follow(steps) == [None] * 50
 
 
+@pytest.mark.parametrize("looks", [1, 2, 3])
+def test_a_video_of_a_few_frames_has_a_track(looks: int) -> None:
+    steps = [[at(50 + n)] for n in range(looks)]
+    assert follow(steps) == [step[0] for step in steps]
+
+
+def test_a_few_frames_of_weak_detections_are_no_track() -> None:
+    assert follow([[at(50, score=0.2)]]) == [None]
+    assert follow([[at(50)], []]) == [None, None]
+
+
 def test_an_empty_video() -> None:
     assert associate([], fps=30) == {}
 

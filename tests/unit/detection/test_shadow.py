@@ -10,12 +10,17 @@ from mouse_ar.detection.shadow import shadow_limit
 
 
 def region(
-    shadow: float | None, *, coat: float = 0.7, seed: int = 0, is_darker: bool = True
+    shadow: float | None,
+    *,
+    coat: float = 0.7,
+    rows: int = 20,
+    seed: int = 0,
+    is_darker: bool = True,
 ) -> Blob:
-    """A mouse of 30 x 60 pixels with a shadow of 20 x 60 below it."""
+    """A mouse of 60 pixels width with a shadow in the last rows of 50."""
     rng = np.random.default_rng(seed)
     strength_HW = rng.normal(coat, 0.05, (50, 60))
-    strength_HW[30:] = rng.normal(coat if shadow is None else shadow, 0.02, (20, 60))
+    strength_HW[50 - rows :] = rng.normal(coat if shadow is None else shadow, 0.02, (rows, 60))
     return Blob(
         left=10,
         top=20,
@@ -27,13 +32,19 @@ def region(
     )
 
 
-@pytest.mark.parametrize("share", [0.25, 0.4, 0.5])
+@pytest.mark.parametrize("share", [0.42, 0.46, 0.5])
 def test_a_shadow_is_told_from_the_coat(share: float) -> None:
     limit = shadow_limit(region(share, seed=n) for n in range(20))
     assert limit is not None
     assert share < limit < 0.65
     box = body_box(region(share), core=0.5, thin=0.2, shadow=limit)
     assert box.bottom == pytest.approx(50, abs=2)
+
+
+@pytest.mark.parametrize(("share", "rows"), [(0.25, 20), (0.45, 7)])
+def test_a_shadow_that_hardly_widens_the_box_is_let_be(share: float, rows: int) -> None:
+    """A faint one is below what counts as body anyway; a contact shadow is narrow."""
+    assert shadow_limit(region(share, rows=rows, seed=n) for n in range(20)) is None
 
 
 def test_without_a_shadow_there_is_no_limit() -> None:

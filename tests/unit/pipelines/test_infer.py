@@ -237,11 +237,13 @@ def test_videos_shorter_than_a_window_are_scored(tmp_path: Path, num_frames: int
     assert (scores.of(GROOMING) > 0.5).all()
 
 
-def test_video_without_a_mouse_is_scored_on_the_whole_picture(tmp_path: Path) -> None:
+def test_video_without_a_mouse_has_scores_and_no_bouts(tmp_path: Path) -> None:
     path = tiny.write_video(tmp_path / "none.mp4", LABELS)
     report = run(path, tmp_path / "out", detector=tiny.BoxDetector(found=False))
     assert report.warnings == ["videos/none.mp4: no mouse was found in any frame."]
-    assert [b.action for b in report.results[0].ethogram.bouts] == [GROOMING, TWITCH]
+    assert report.results[0].ethogram.bouts == ()
+    scores, _, _ = load_scores(next((tmp_path / "out/scores").glob("*.npz")))
+    assert (scores.of(ACTIONS.background) == 1).all()
 
 
 def test_other_frame_rate_is_adapted_to_and_noted(tmp_path: Path) -> None:

@@ -61,13 +61,17 @@ def test_equals_naive_reference(tmp_path: Path, num_frames: int) -> None:
         meta=meta,
         track=track,
         spec=SPEC,
-        classes=ACTIONS.classes,
+        actions=ACTIONS,
         device=torch.device("cpu"),
         batch_size=5,
         progress=lambda done, total: calls.append((done, total)),
     )
 
-    np.testing.assert_allclose(scores.scores_TK, reference.result().scores_TK, atol=1e-5)
+    seen = track.present_T if track.present_T.any() else np.ones(num_frames, dtype=bool)
+    expected_TK = reference.result().scores_TK
+    np.testing.assert_allclose(scores.scores_TK[seen], expected_TK[seen], atol=1e-5)
+    assert (scores.of(ACTIONS.background)[~seen] == 1).all()
+    np.testing.assert_allclose(scores.scores_TK.sum(axis=1), 1, atol=1e-5)
     if num_frames > 10:
         assert np.ptp(scores.scores_TK[:, 0]) > 1e-3  # the comparison means something
     assert calls[-1] == (num_frames, num_frames)
@@ -82,7 +86,7 @@ def test_track_of_another_video_is_told(tmp_path: Path) -> None:
             meta=probe(path),
             track=Track.from_boxes(4, {}),
             spec=SPEC,
-            classes=ACTIONS.classes,
+            actions=ACTIONS,
             device=torch.device("cpu"),
         )
 

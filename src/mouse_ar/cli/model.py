@@ -16,13 +16,12 @@ from mouse_ar.cli.options import (
     settings_from,
 )
 from mouse_ar.console import ProgressView, TrainView, out
-from mouse_ar.core.manifest import slug
 from mouse_ar.data.config_files import load_actions
 from mouse_ar.data.files import write_json, write_text
 from mouse_ar.data.training_data import open_training_data
 from mouse_ar.pipelines.evaluate import evaluate_videos
 from mouse_ar.pipelines.predictor import load_predictor, pick_device
-from mouse_ar.pipelines.results import save_scores
+from mouse_ar.pipelines.results import save_scores, scores_path
 from mouse_ar.report.ethogram import plot_ethograms
 from mouse_ar.report.runs import evaluate_text
 from mouse_ar.training.config import TrainConfig
@@ -81,7 +80,7 @@ def evaluate(
     write_text(output / "evaluation.md", text + "\n")
     for key, scores in result.scores.items():
         save_scores(
-            output / "scores" / f"{slug(key)}.npz",
+            scores_path(output, key),
             scores,
             timestamps_seconds=result.timestamps_seconds[key],
             header={"video": key, "checkpoint_sha256": predictor.sha256},

@@ -51,6 +51,8 @@ def train(
             emit=view,
             restart=restart,
         )
+    if result.stopped:
+        out.print("Stopped; the same command continues.")
     out.print(f"best epoch {result.best_epoch + 1}, validation score {result.best_score:.3f}")
     out.print(f"checkpoint: {result.checkpoint}", markup=False)
 

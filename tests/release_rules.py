@@ -219,7 +219,7 @@ def sdk_problems(root: Path, sdk_of_instance: dict[str, str]) -> list[str]:
     """Whether the SDK is one version everywhere, and one that the apps' instance can have.
 
     Args:
-        sdk_of_instance: the SDK's ``versions.json``: from an instance of that version on, which SDK.
+        sdk_of_instance: the SDK's ``versions.json``, the first SDK of each instance version.
     """
     problems = []
     pinned = f"supervisely=={SDK_VERSION}"
@@ -273,5 +273,7 @@ def workflow_problems(root: Path) -> list[str]:
         if sorted(named) != sub_apps(root):
             problems.append(f"{name}: SUBAPP_PATHS names {named}, expected {sub_apps(root)}")
         if given["RELEASE_TYPE"] != kind:
-            problems.append(f"{name}: RELEASE_TYPE got {given['RELEASE_TYPE']!r}, expected {kind!r}")
+            problems.append(
+                f"{name}: RELEASE_TYPE got {given['RELEASE_TYPE']!r}, expected {kind!r}"
+            )
     return problems

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from release_rules import (
     app_problems,
     broken_links,
@@ -153,9 +154,7 @@ def _write(name: str, text: str) -> Callable[[Path], object]:
         ),
     ],
 )
-def test_broken_files_are_found(
-    copy: Path, breaks: Callable[[Path], object], problem: str
-) -> None:
+def test_broken_files_are_found(copy: Path, breaks: Callable[[Path], object], problem: str) -> None:
     breaks(copy / TRAIN)
     assert any(problem in found for found in app_problems(copy, TRAIN)), app_problems(copy, TRAIN)
 

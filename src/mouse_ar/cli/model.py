@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from mouse_ar.cli.detector import (
+    CONFIDENCE,
+    ClassOption,
+    ConfidenceOption,
+    DetectorOption,
+    ImagesOption,
+    chosen_detector,
+)
 from mouse_ar.cli.options import (
     ActionsOption,
     ConfigOption,
@@ -18,8 +27,10 @@ from mouse_ar.cli.options import (
 from mouse_ar.console import ProgressView, TrainView, out
 from mouse_ar.data.config_files import load_actions
 from mouse_ar.data.training_data import open_training_data
+from mouse_ar.detection.tracking import DETECT_EVERY
 from mouse_ar.pipelines.evaluate import evaluate_videos
 from mouse_ar.pipelines.predictor import load_predictor, pick_device
+from mouse_ar.pipelines.tracks import Tracker
 from mouse_ar.report.evaluation import evaluation_page, write_evaluation
 from mouse_ar.report.runs import evaluate_text
 from mouse_ar.training.config import TrainConfig
@@ -63,8 +74,15 @@ def evaluate(
     config: ConfigOption = None,
     overrides: SetOption = None,
     device: DeviceOption = None,
+    detector: DetectorOption = "background",
+    detector_class: ClassOption = None,
+    detector_confidence: ConfidenceOption = CONFIDENCE,
+    detector_images: ImagesOption = "jpeg",
 ) -> None:
-    """Frame- and bout-level precision, recall and F1 on full-length videos."""
+    """Frame- and bout-level precision, recall and F1 on full-length videos.
+
+    The detector is used for videos without stored boxes only.
+    """
     predictor = load_predictor(
         checkpoint, device=pick_device(device), overrides=numbers_from(config, overrides)
     )
@@ -72,8 +90,21 @@ def evaluate(
     if split not in {"test", "val"}:
         raise typer.BadParameter(f"--split must be test or val, got {split!r}.")
     records = training_data.test if split == "test" else training_data.val
-    with ProgressView() as view:
-        result = evaluate_videos(records, predictor=predictor, progress=view)
+    with ExitStack() as stack:
+        tracker = None
+        if not all(record.track.present_T.any() for record in records):
+            finder = stack.enter_context(
+                chosen_detector(
+                    detector,
+                    class_name=detector_class,
+                    confidence=detector_confidence,
+                    images=detector_images,
+                    device=device,
+                )
+            )
+            tracker = Tracker(detector=finder, detect_every=DETECT_EVERY)
+        view = stack.enter_context(ProgressView())
+        result = evaluate_videos(records, predictor=predictor, tracker=tracker, progress=view)
     write_evaluation(
         output,
         result,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 
 from mouse_ar.core.decoding import decode
 from mouse_ar.core.metrics import Evaluation, VideoPair, evaluate
-from mouse_ar.core.types import ActionScores, Ethogram
+from mouse_ar.core.types import ActionScores, Ethogram, Track
 from mouse_ar.data.training_data import VideoRecord
 from mouse_ar.pipelines.predictor import Predictor
+from mouse_ar.pipelines.scoring import score_without_mouse
+from mouse_ar.pipelines.tracks import Tracker
 from mouse_ar.video.failures import VIDEO_FAILURES
-from mouse_ar.video.probe import probe
+from mouse_ar.video.probe import VideoMeta, probe
 
 __all__ = ["EvaluatedVideos", "evaluate_videos"]
 
@@ -47,9 +50,19 @@ def evaluate_videos(
     predictor: Predictor,
     stride_frames: int | None = None,
     batch_size: int = 16,
+    tracker: Tracker | None = None,
     progress: Progress | None = None,
 ) -> EvaluatedVideos:
-    """Score, decode and compare with the labels; the boxes are those of the project.
+    """Score, decode and compare with the labels.
+
+    Args:
+        records: the videos; the boxes are those of the project, where it has some.
+        predictor: the model.
+        stride_frames: step between windows; a quarter of the window by default.
+        batch_size: windows per forward pass.
+        tracker: finds the mouse in videos without stored boxes, as inference would; without it
+            their whole picture is scored.
+        progress: called with (what, done, total).
 
     Raises:
         ValueError: no videos.
@@ -67,13 +80,17 @@ def evaluate_videos(
         label = f"classifying {number + 1}/{len(records)} {record.key}"
         try:
             meta = probe(record.path)
-            scored = predictor.score(
-                meta,
-                record.track,
-                stride_frames=stride_frames,
-                batch_size=batch_size,
-                progress=None if progress is None else partial(progress, label),
-            )
+            track, known = _track(record, meta, tracker, label=label, progress=progress)
+            if known and not track.present_T.any():
+                scored = score_without_mouse(meta, actions=predictor.actions)
+            else:
+                scored = predictor.score(
+                    meta,
+                    track,
+                    stride_frames=stride_frames,
+                    batch_size=batch_size,
+                    progress=None if progress is None else partial(progress, label),
+                )
             predicted = decode(scored, actions=predictor.actions, params=predictor.decoding)
             pairs[record.key] = VideoPair(predicted, record.ethogram, record.ignored)
         except VIDEO_FAILURES as error:
@@ -87,3 +104,22 @@ def evaluate_videos(
         timestamps_seconds=times,
         failures=failures,
     )
+
+
+def _track(
+    record: VideoRecord,
+    meta: VideoMeta,
+    tracker: Tracker | None,
+    *,
+    label: str,
+    progress: Progress | None,
+) -> tuple[Track, bool]:
+    """The mouse's boxes, and whether a frame without one is known to show no mouse."""
+    if record.track.present_T.any() or tracker is None:
+        return record.track, False
+    with record.path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    tell = progress or (lambda what, done, total: None)
+    what = label.replace("classifying", "detecting", 1)
+    found = tracker.track(meta, sha256=sha256, progress=lambda done, total: tell(what, done, total))
+    return found, True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ import pytest
 import tiny
 from colour_model import predictor
 from mouse_ar.core.metrics import VideoPair, evaluate
-from mouse_ar.core.types import Ethogram, Track
+from mouse_ar.core.types import Box, Ethogram, Track
 from mouse_ar.data.training_data import VideoRecord
 from mouse_ar.pipelines.evaluate import evaluate_videos
+from mouse_ar.pipelines.tracks import Tracker
 from mouse_ar.report.tables import evaluation_table, markdown_table
 from tiny import ACTIONS, GROOMING, TWITCH
 
@@ -29,6 +31,26 @@ def record(path: Path, labels: list[tuple[str, int, int]]) -> VideoRecord:
         ethogram=Ethogram(num_frames=tiny.NUM_FRAMES, fps=tiny.FPS, bouts=tiny.bouts(labels)),
         track=Track.from_boxes(tiny.NUM_FRAMES, {}),
     )
+
+
+def test_videos_without_boxes_are_scored_as_inference_would(tmp_path: Path) -> None:
+    bare = record(tiny.write_video(tmp_path / "a.mp4", LABELS), LABELS)
+    detector = tiny.BoxDetector()
+    for _ in range(2):
+        tracker = Tracker(detector=detector, detect_every=4, folder=tmp_path / "tracks")
+        result = evaluate_videos([bare], predictor=predictor(), tracker=tracker)
+        assert [bout.action for bout in result.predicted[bare.key].bouts] == [GROOMING, TWITCH]
+        looked, detector.frames = detector.frames, 0
+    assert looked == 0  # the second time the track is known
+
+    blind = Tracker(detector=tiny.BoxDetector(found=False), detect_every=4, folder=tmp_path / "no")
+    result = evaluate_videos([bare], predictor=predictor(), tracker=blind)
+    assert result.predicted[bare.key].bouts == ()
+
+    boxes = {frame: Box(12, 8, 52, 56) for frame in range(tiny.NUM_FRAMES)}
+    boxed = replace(bare, track=Track.from_boxes(tiny.NUM_FRAMES, boxes))
+    result = evaluate_videos([boxed], predictor=predictor(), tracker=blind)
+    assert result.predicted[bare.key].bouts  # stored boxes are not doubted
 
 
 def test_model_that_sees_the_truth_finds_every_bout(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ async def _read(request: Request, folder: Path) -> Call:
         _note(request, [[part.name, part.value] for part in call.parts])
     elif "x-www-form-urlencoded" in kind:
         form = await request.form()
-        values = {name: [int(v) for v in form.getlist(name) if isinstance(v, str)] for name in form}
+        values = {name: [_plain(str(v)) for v in form.getlist(name)] for name in form}
         call.data = {n: v if n == "frames" else v[0] for n, v in values.items()}
         _note(request, call.data)
     else:
@@ -82,9 +82,14 @@ async def _read(request: Request, folder: Path) -> Call:
         with call.body.open("wb") as out:
             async for chunk in request.stream():
                 out.write(chunk)
-        call.data = {n: int(v) if v.isdigit() else v for n, v in call.query.items()}
+        call.data = {name: _plain(value) for name, value in call.query.items()}
         _note(request, call.query)
     return call
+
+
+def _plain(text: str) -> Any:
+    """Forms and queries know only texts."""
+    return int(text) if text.isdigit() else {"True": True, "False": False}.get(text, text)
 
 
 async def _json(request: Request) -> Any:

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,6 +71,7 @@ class Double:
         self.start_seconds = 0.0  # before there is a task of an app that is started
         categories = ("serve", "framework:RT-DETRv2")
         self.modules = [module(SERVE_MODULE, "Serve RT-DETRv2", categories=categories)]
+        self.models: list[Json] = []  # pre-trained ones of the ecosystem
         self.agents = [AGENT]
         self.tasks: dict[int, Json] = {}
         self.sessions: dict[str, str] = {}  # session token -> where the app answers
@@ -97,8 +99,11 @@ class Double:
         return self.faults.add(Fault(endpoints, **fault))
 
     def down(self) -> None:
-        """Reset every connection from now on."""
+        """Reset every connection from now on; returns when none is left."""
         self.connections.set_down(True)
+        until = time.monotonic() + 5
+        while self.connections.open and time.monotonic() < until:
+            time.sleep(0.005)
 
     def up(self) -> None:
         self.connections.set_down(False)

@@ -60,7 +60,7 @@ def paged(double: Double, call: Call, entities: list[Json]) -> Json:
 
 def _matches(entity: Json, wanted: Json) -> bool:
     demand({"field", "operator", "value"} <= wanted.keys(), f"Not a filter: {wanted}")
-    field = _ALIASES.get(wanted["field"], wanted["field"])
+    field = str(_ALIASES.get(wanted["field"], wanted["field"]))
     demand(field in entity, f"Cannot filter by {wanted['field']!r}")
     demand(wanted["operator"] in _OPERATORS, f"Unknown operator {wanted['operator']!r}")
     return _OPERATORS[wanted["operator"]](entity[field], wanted["value"])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from PIL import Image
 
 from supervisely_double.errors import ApiError
 
@@ -59,7 +60,7 @@ def frames_png(path: Path, indices: list[int]) -> dict[int, bytes]:
         for index, frame in enumerate(container.decode(video=0)):
             if index in wanted:
                 picture = io.BytesIO()
-                frame.to_image().save(picture, "PNG")
+                Image.fromarray(frame.to_ndarray(format="rgb24")).save(picture, "PNG")
                 found[index] = picture.getvalue()
             if len(found) == len(wanted):
                 break

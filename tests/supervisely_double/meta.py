@@ -32,6 +32,7 @@ def merged_classes(known: list[Json], sent: Any, *, used: set[int]) -> list[Json
         demand(new.get("shape") in _SHAPES, f"Class {new['title']!r}: shape {new.get('shape')!r}")
         _unchanged(known, new, "shape", used=used)
         new.setdefault("geometry_config", {})
+        new.setdefault("description", "")
     return merged
 
 
@@ -60,7 +61,7 @@ def _with_ids(kind: str, known: list[Json], sent: Any, *, used: set[int]) -> lis
         demand(isinstance(item, dict) and item.get(key), f"Not one of {kind}: {item}")
         # A known id renames; an id of another project is not ours and goes by the name.
         own = item.get("id") if item.get("id") in names else ids_by_name.get(item[key])
-        merged.append({"color": "#00FF00", **item, "id": own or new_id()})
+        merged.append({"color": "#00FF00", "hotkey": "", **item, "id": own or new_id()})
     new_names = [item[key] for item in merged]
     demand(len(set(new_names)) == len(new_names), f"Two of the {kind} have the same name")
     lost = [names[i] for i in used - {item["id"] for item in merged}]

@@ -48,6 +48,7 @@ class Video(Entity):
     dataset_id: int
     blob: str  # hash of the content, of a linked video too
     link: str | None = None
+    measured: bool = True  # false for a linked one until somebody asks for it
     meta: Json = field(default_factory=dict)
     custom_data: Json = field(default_factory=dict)
 

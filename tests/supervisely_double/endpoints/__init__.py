@@ -3,8 +3,6 @@
 Importing the package registers all of them.
 """
 
-from __future__ import annotations
-
 from supervisely_double.endpoints import (
     annotations,
     datasets,
@@ -14,6 +12,7 @@ from supervisely_double.endpoints import (
     objects,
     people,
     projects,
+    stats,
     tags,
     tasks,
     uploads,
@@ -29,6 +28,7 @@ __all__ = [
     "objects",
     "people",
     "projects",
+    "stats",
     "tags",
     "tasks",
     "uploads",

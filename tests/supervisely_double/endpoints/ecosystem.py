@@ -54,6 +54,12 @@ def info(double: Double, call: Call) -> Any:
     raise ApiError(404, f"There is no such app: {call.data}")
 
 
+@endpoint("ecosystem.models.list")
+def models(double: Double, call: Call) -> Any:
+    # api.nn.ecosystem_models_api.list_models (GET); DeployModel
+    return paged(double, call, double.models)
+
+
 @endpoint("apps.list")
 def apps(double: Double, call: Call) -> Any:
     # api.app.get_list, get_sessions: apps of the ecosystem that the team has added, all of them

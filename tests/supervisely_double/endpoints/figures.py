@@ -67,13 +67,13 @@ def _make(double: Double, video: Video, sent: Json) -> Figure:
     shape = double.state.definition(project, "classes", entity.class_id)["shape"]
     kind = sent.get("geometryType")
     demand(shape in ("any", kind), f"A class of shape {shape} takes no {kind}")
-    frame = (sent.get("meta") or {}).get("frame")
+    frame: Any = (sent.get("meta") or {}).get("frame")
     check_frame(double, video, frame)
     _check_geometry(double, video, str(kind), sent.get("geometry"))
     return Figure(
         video_id=video.id,
         object_id=entity.id,
-        frame=int(frame),
+        frame=frame,
         geometry_type=str(kind),
         geometry=sent["geometry"],
         extra={name: sent[name] for name in _EXTRA if name in sent},

@@ -162,6 +162,14 @@ def update_status(double: Double, call: Call) -> Any:
     return {"success": True}
 
 
+@endpoint("workflow.node.add-input", "workflow.node.add-output")
+def add_node(double: Double, call: Call) -> Any:
+    # api.app.workflow.add_input_project, add_output_folder, ...: only in production
+    double.state.check_team(call.integer("teamId"))
+    find_task(double, call.need("node", dict).get("id"))
+    return {"success": True}
+
+
 @endpoint("tasks.logs.add")
 def add_logs(double: Double, call: Call) -> Any:
     # api.task.submit_logs

@@ -68,7 +68,9 @@ def add(double: Double, call: Call) -> Any:
         used.add(name)
         blob, link = _content(double, item)
         meta = item.get("meta") or {}
-        added.append(Video(name=name, dataset_id=dataset.id, blob=blob, link=link, meta=meta))
+        video = Video(name=name, dataset_id=dataset.id, blob=blob, link=link, meta=meta)
+        video.measured = link is None or bool(call.get("forceMetadataForLinks"))
+        added.append(video)
     double.state.videos |= {video.id: video for video in added}
     return [video_json(double, video) for video in added]
 

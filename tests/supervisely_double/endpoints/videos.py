@@ -37,7 +37,7 @@ def video_json(double: Double, video: Video) -> Json:
         "projectId": dataset.project_id,
         "datasetId": dataset.id,
         "pathOriginal": None if linked else f"/double/storage/{double.blobs.path(video.blob).name}",
-        "fileMeta": double.blobs.video_meta(video.blob),
+        "fileMeta": double.blobs.video_meta(video.blob) if video.measured else {},
         "tags": [tag_json(double, tag) for tag in double.state.tags_of(video.id)],
         "meta": video.meta,
         "customData": video.custom_data,
@@ -48,7 +48,14 @@ def video_json(double: Double, video: Video) -> Json:
 @endpoint("videos.info")
 def info(double: Double, call: Call) -> Any:
     # api.video.get_info_by_id, get_json_info_by_id
-    return video_json(double, double.state.video(call.integer("id")))
+    return _measured(double, call, [double.state.video(call.integer("id"))])[0]
+
+
+def _measured(double: Double, call: Call, videos: list[Video]) -> list[Json]:
+    """Linked videos are looked into only on demand, and known from then on."""
+    for video in videos:
+        video.measured |= bool(call.get("forceMetadataForLinks"))
+    return [video_json(double, video) for video in videos]
 
 
 @endpoint("videos.list")
@@ -60,7 +67,7 @@ def list_(double: Double, call: Call) -> Any:
         videos = double.state.videos_of(double.state.dataset(call.integer("datasetId")).id)
     else:
         videos = double.state.project_videos(double.state.project(call.integer("projectId")).id)
-    return paged(double, call, [video_json(double, video) for video in videos])
+    return paged(double, call, _measured(double, call, videos))
 
 
 @endpoint("images.editInfo")

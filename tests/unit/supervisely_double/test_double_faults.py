@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from pathlib import Path
 from types import ModuleType
@@ -42,8 +43,12 @@ def test_a_status_is_answered_so_often(api: Any, double: Double, video: int) -> 
 def test_before_the_answer_the_connection_is_reset(double: Double) -> None:
     data = {"name": "mice", "workspaceId": double.workspace, "type": "videos"}
     double.fail("projects.add", kinds="cut", count=1)
-    with pytest.raises(requests.ConnectionError, match="Connection reset by peer"):
-        post(double, "projects.add", data)
+    request = b"POST /public/api/v3/projects.add HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{"
+    address = ("127.0.0.1", int(double.url.rpartition(":")[2]))
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(request)
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
     assert double.state.projects == {}
     double.fail("projects.add", kinds="lost", count=1)
     with pytest.raises(requests.ConnectionError, match="Connection reset by peer"):

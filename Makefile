@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SEED ?= 0
+PLAY_PORT ?= 8090
 
-.PHONY: setup demo test lint test-slow test-gpu format clean
+.PHONY: setup demo play test lint test-slow test-gpu format clean
 
 setup: $(STAMP)
 
@@ -21,6 +22,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)
 	$(BIN)/mouse-ar demo --seed $(SEED)
+
+# A double of a Supervisely instance; prints the environment in which the three apps open on it.
+play: $(STAMP)
+	PYTHONPATH=tests $(BIN)/python -m supervisely_double --port $(PLAY_PORT) --folder play --demo
 
 # No cache: it does not notice that a module moved, which changes the order of imports elsewhere.
 lint: $(STAMP)
@@ -42,4 +47,4 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build demo
+	rm -rf $(VENV) build demo play

@@ -16,7 +16,6 @@ from fastapi import FastAPI, HTTPException
 
 from doubles.bright import BrightDetector, mouse_frames
 from doubles.servers import BrightProcess, serving
-from doubles.supervisely_instance import AGENT, TEAM, TOKEN, WORKSPACE, ApiError, Instance, running
 from mouse_ar.detection.choice import open_detector
 from mouse_ar.detection.errors import DetectorSetupError, DetectorUnavailableError
 from mouse_ar.detection.remote import RemoteDetector
@@ -24,6 +23,7 @@ from mouse_ar.sly import deployment, own_task, sessions
 from mouse_ar.sly.deployment import deployed
 from mouse_ar.sly.instance import open_api
 from mouse_ar.sly.sessions import Sessions, connect, list_sessions, open_sessions
+from supervisely_double import AGENT, TEAM, TOKEN, WORKSPACE, ApiError, Double, running
 
 EXPERIMENT = "/experiments/5_mice/9_RT-DETRv2"
 CHECKPOINT = f"{EXPERIMENT}/checkpoints/best.pth"
@@ -34,8 +34,8 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
-def instance() -> Iterator[Instance]:
-    with running(Instance()) as instance:
+def instance(tmp_path: Path) -> Iterator[Double]:
+    with running(Double(tmp_path / "instance")) as instance:
         yield instance
 
 
@@ -47,12 +47,12 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def api(sly: ModuleType, instance: Instance) -> Any:
+def api(sly: ModuleType, instance: Double) -> Any:
     return sly.Api(instance.url, TOKEN)
 
 
 def test_lists_what_is_ready_and_connects(
-    api: Any, instance: Instance, session: BrightProcess
+    api: Any, instance: Double, session: BrightProcess
 ) -> None:
     ready = instance.add_task(session.url, name="mice")
     newer = instance.add_task(session.url)
@@ -78,7 +78,7 @@ def test_lists_what_is_ready_and_connects(
 
 
 def test_the_instance_is_named_by_the_environment(
-    instance: Instance, sly: ModuleType, monkeypatch: pytest.MonkeyPatch
+    instance: Double, sly: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SERVER_ADDRESS", instance.url)
     monkeypatch.delenv("API_TOKEN", raising=False)
@@ -104,7 +104,7 @@ def test_what_is_no_number_is_told_by_name(
         open_sessions()
 
 
-def test_errors_do_not_give_the_session_token_away(api: Any, instance: Instance) -> None:
+def test_errors_do_not_give_the_session_token_away(api: Any, instance: Double) -> None:
     task_id = instance.add_task("http://127.0.0.1:9")
     with pytest.raises(DetectorUnavailableError, match=f"session {task_id}.*502") as caught:
         connect(api, task_id, retries=1)
@@ -113,16 +113,17 @@ def test_errors_do_not_give_the_session_token_away(api: Any, instance: Instance)
 
 
 def test_an_instance_that_fails_is_waited_for_only_so_long(
-    api: Any, instance: Instance, monkeypatch: pytest.MonkeyPatch
+    api: Any, instance: Double, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sessions, "CALL_SECONDS", 1.0)
-    instance.faults["tasks.info"] = 503  # the SDK would try for minutes
+    instance.fail("tasks.info", status=503)  # the SDK would try for minutes
     began = time.monotonic()
     with pytest.raises(
         DetectorUnavailableError, match=r"reading session 5 failed .no answer within"
     ):
         connect(api, 5)
-    instance.faults["tasks.info"] = 403
+    instance.faults.clear()
+    instance.fail("tasks.info", status=403)
     with pytest.raises(DetectorUnavailableError, match=r"reading session 5 failed .HTTPError: 403"):
         connect(api, 5)
     assert time.monotonic() - began < 10
@@ -143,7 +144,7 @@ class Apps:
 
 
 @pytest.fixture
-def apps(tmp_path: Path, instance: Instance) -> Iterator[Apps]:
+def apps(tmp_path: Path, instance: Double) -> Iterator[Apps]:
     apps = Apps(tmp_path)
     instance.run, instance.stop = apps.run, apps.stop
     info = {
@@ -160,12 +161,13 @@ def apps(tmp_path: Path, instance: Instance) -> Iterator[Apps]:
         "hyperparameters": "hyperparameters.yaml",
         "artifacts_dir": f"{EXPERIMENT}/",
     }
-    instance.files = {
+    files = {
         f"{EXPERIMENT}/experiment_info.json": json.dumps(info).encode(),
         f"{EXPERIMENT}/model_config.yml": b"",
         CHECKPOINT: b"weights",
         f"{EXPERIMENT}/checkpoints/unlisted.pth": b"weights",
     }
+    instance.add_files(files)
     try:
         yield apps
     finally:
@@ -173,7 +175,7 @@ def apps(tmp_path: Path, instance: Instance) -> Iterator[Apps]:
 
 
 def test_deploys_a_checkpoint_and_stops_the_session(
-    api: Any, instance: Instance, apps: Apps
+    api: Any, instance: Double, apps: Apps
 ) -> None:
     steps: list[tuple[str, int, int]] = []
     with deployed(
@@ -197,7 +199,7 @@ def test_deploys_a_checkpoint_and_stops_the_session(
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
 def test_a_session_is_stopped_whatever_happens(
-    api: Any, instance: Instance, apps: Apps, error: type[BaseException]
+    api: Any, instance: Double, apps: Apps, error: type[BaseException]
 ) -> None:
     def work() -> None:
         with Sessions(api, workspace_id=WORKSPACE, agent_id=AGENT) as opener:
@@ -212,7 +214,7 @@ def test_a_session_is_stopped_whatever_happens(
 
 
 def test_a_checkpoint_that_does_not_load_ends_the_session(
-    api: Any, instance: Instance, apps: Apps
+    api: Any, instance: Double, apps: Apps
 ) -> None:
     apps.process.settings["broken"] = True
     with (
@@ -223,9 +225,9 @@ def test_a_checkpoint_that_does_not_load_ends_the_session(
     assert len(instance.called("tasks.stop")) == 1
 
 
-def test_an_app_that_never_answers_ends_too(api: Any, instance: Instance, apps: Apps) -> None:
+def test_an_app_that_never_answers_ends_too(api: Any, instance: Double, apps: Apps) -> None:
     instance.run = lambda task: "http://127.0.0.1:9"
-    instance.faults["tasks.stop"] = 403
+    instance.fail("tasks.stop", status=403)
     with (
         pytest.raises(DetectorUnavailableError, match="did not start in time"),
         deployed(api, CHECKPOINT, workspace_id=WORKSPACE, ready_seconds=0.5),
@@ -234,7 +236,7 @@ def test_an_app_that_never_answers_ends_too(api: Any, instance: Instance, apps: 
     assert instance.called("tasks.stop")
 
 
-def test_a_task_that_fails_at_once_is_told_of(api: Any, instance: Instance, apps: Apps) -> None:
+def test_a_task_that_fails_at_once_is_told_of(api: Any, instance: Double, apps: Apps) -> None:
     instance.run = lambda task: task.update(status="error") or "http://127.0.0.1:9"
     with (
         pytest.raises(DetectorUnavailableError, match=r"ended while it started \(status: error\)"),
@@ -245,7 +247,7 @@ def test_a_task_that_fails_at_once_is_told_of(api: Any, instance: Instance, apps
 
 @pytest.mark.parametrize("answer_seconds", [0, 5])
 def test_a_session_that_dies_while_it_loads_is_told_of(
-    api: Any, instance: Instance, apps: Apps, answer_seconds: int
+    api: Any, instance: Double, apps: Apps, answer_seconds: int
 ) -> None:
     app = FastAPI()
     app.post("/is_running")(lambda: True)
@@ -276,7 +278,7 @@ def deploy(api: Any) -> None:
 @pytest.mark.parametrize("grace_seconds", [0.2, 10.0])
 def test_a_start_that_succeeds_too_late_is_undone(
     api: Any,
-    instance: Instance,
+    instance: Double,
     apps: Apps,
     monkeypatch: pytest.MonkeyPatch,
     grace_seconds: float,
@@ -303,7 +305,7 @@ def _ctrl_c() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_ctrl_c")
 def test_ctrl_c_while_it_starts_leaves_nothing_running(
-    api: Any, instance: Instance, apps: Apps
+    api: Any, instance: Double, apps: Apps
 ) -> None:
     def run(task: dict[str, Any]) -> str:
         os.kill(os.getpid(), signal.SIGINT)
@@ -317,7 +319,7 @@ def test_ctrl_c_while_it_starts_leaves_nothing_running(
 
 
 def test_a_task_whose_start_is_answered_with_an_error_is_stopped(
-    api: Any, instance: Instance, apps: Apps
+    api: Any, instance: Double, apps: Apps
 ) -> None:
     def run(task: dict[str, Any]) -> str:
         raise ApiError(403, "but it runs")
@@ -341,7 +343,7 @@ def test_a_task_whose_start_is_answered_with_an_error_is_stopped(
     ],
 )
 def test_nothing_is_started_for_a_wrong_path(
-    api: Any, instance: Instance, apps: Apps, path: str, message: str
+    api: Any, instance: Double, apps: Apps, path: str, message: str
 ) -> None:
     with (
         pytest.raises(DetectorSetupError, match=message),
@@ -357,7 +359,7 @@ def test_nothing_is_started_for_a_wrong_path(
 
 
 def test_a_running_session_by_its_number(
-    api: Any, instance: Instance, session: BrightProcess
+    api: Any, instance: Double, session: BrightProcess
 ) -> None:
     task_id = instance.add_task(session.url)
     with Sessions(api, workspace_id=WORKSPACE) as opener:

@@ -103,7 +103,7 @@ class DetectorPicker:
     session, deploy or other), ``session`` (select: task id as text), ``sessions_refresh``,
     ``checkpoint`` (input: path in Team Files), ``candidates`` (select that fills it),
     ``candidates_refresh``, ``address`` (input), ``class`` (input), ``confidence`` (number),
-    ``preview`` (button), ``gallery``, ``note`` (of the lists) and ``preview_note``.
+    ``preview`` (button), ``gallery``, ``session_note`` and ``checkpoint_note`` (of the lists) and ``preview_note``.
 
     Args:
         prefix: of the widget ids.
@@ -200,7 +200,7 @@ class DetectorPicker:
         try:
             sessions = self._sources.sessions()
         except Exception as error:
-            self._note.set(explain(error, doing="Listing sessions"), "error")
+            self._session_note.set(explain(error, doing="Listing sessions"), "error")
             return
         items = [
             Select.Item(str(s.task_id), f"{s.name or 'Session'} (task {s.task_id}): {s.model}")
@@ -208,9 +208,9 @@ class DetectorPicker:
         ]
         self._select(self._session, items)
         if items:
-            self._note.set("")
+            self._session_note.set("")
         else:
-            self._note.set(
+            self._session_note.set(
                 "No session with a model is running. Start Serve RT-DETRv2 and refresh, or "
                 "choose a checkpoint.",
                 "info",
@@ -296,9 +296,9 @@ class DetectorPicker:
             widget_id=f"{prefix}_sessions_refresh",
         )  # fmt: skip
         refresh.click(self.refresh_sessions)
-        self._note = Notes(f"{prefix}_note")
+        self._session_note = Notes(f"{prefix}_session_note")
         row = Flexbox([self._session, refresh], widget_id=f"{prefix}_session_row")
-        return [row, self._note]
+        return [row, self._session_note]
 
     def _checkpoint_widgets(self) -> list[Widget]:
         prefix = self._prefix

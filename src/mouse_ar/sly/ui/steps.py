@@ -85,6 +85,7 @@ class _StepCard:
         """
         locked = self.number > active
         set_hidden(self.body, self.number < active)
+        set_hidden(self.go_on, self.number != active)
         set_hidden(self.head, self.number >= active)
         state = StateJson().setdefault(self.card.widget_id, {})
         state["disabled"] = {"disabled": locked, "message": lock}

@@ -55,7 +55,8 @@ class AppPage:
     def click(self, text: str, *, within: Any = None) -> None:
         """Press a visible button."""
         scope = self.page if within is None else within
-        scope.get_by_role("button", name=text, exact=True).locator("visible=true").first.click()
+        name = re.compile(rf"^\W*{re.escape(text)}\W*$")  # an icon before it is a letter, too
+        scope.get_by_role("button", name=name).locator("visible=true").first.click()
 
     def choose(self, label: str) -> None:
         """Choose a radio button."""

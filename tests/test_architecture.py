@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "mvd": {"core"},
     "data": {"core", "video"},
     "synthetic": {"core", "video", "data"},
-    "report": {"core", "video", "pipelines"},
+    "report": {"core", "video", "data", "pipelines"},
     "pipelines": {"core", "video", "detection", "mvd", "data"},
     "training": {"core", "video", "detection", "mvd", "data", "pipelines"},
     "sly": {"core", "video", "detection", "mvd", "data", "pipelines", "training", "report"},

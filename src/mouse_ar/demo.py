@@ -20,7 +20,7 @@ from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.metrics import Evaluation
 from mouse_ar.core.types import Ethogram
 from mouse_ar.data.config_files import load_actions
-from mouse_ar.data.files import write_json, write_text
+from mouse_ar.data.files import write_text
 from mouse_ar.data.training_data import TrainingData, VideoRecord, open_training_data
 from mouse_ar.detection.background import BackgroundSubtraction
 from mouse_ar.pipelines.config import PreprocessConfig
@@ -30,8 +30,9 @@ from mouse_ar.pipelines.predictor import load_predictor
 from mouse_ar.pipelines.preprocess import preprocess
 from mouse_ar.report.demo_page import demo_page, demo_picture
 from mouse_ar.report.ethogram import plot_ethograms
-from mouse_ar.report.runs import infer_text, preprocess_text
-from mouse_ar.report.tables import evaluation_table, markdown_table
+from mouse_ar.report.evaluation import write_evaluation
+from mouse_ar.report.runs import evaluate_text, infer_text, preprocess_text
+from mouse_ar.report.tables import markdown_table
 from mouse_ar.synthetic import GROOMING, TWITCH, SyntheticConfig, motion_energy
 from mouse_ar.synthetic import motion_energy_baseline as energy_baseline
 from mouse_ar.synthetic.dataset import write_dataset
@@ -208,22 +209,17 @@ class _Demo:
         return self._folder / run / "checkpoints" / "best.safetensors"
 
     def _evaluate(self, data: TrainingData, checkpoint: Path, name: str) -> EvaluatedVideos:
+        predictor = load_predictor(checkpoint, device=CPU)
         with ProgressView() as view:
-            result = evaluate_videos(
-                data.test, predictor=load_predictor(checkpoint, device=CPU), progress=view
-            )
-        table = evaluation_table(result.evaluation)
-        write_json(self._folder / name / "evaluation.json", result.evaluation.to_dict(), indent=1)
-        write_text(self._folder / name / "evaluation.md", table + "\n")
-        plot_ethograms(
-            self._folder / name / "ethogram.png",
-            predicted=result.predicted,
-            truth={record.key: record.ethogram for record in data.test},
-            scores=result.scores,
+            result = evaluate_videos(data.test, predictor=predictor, progress=view)
+        write_evaluation(
+            self._folder / name,
+            result,
+            records=data.test,
             actions=self._actions,
-            title="Held-out videos: true and predicted bouts",
+            checkpoint_sha256=predictor.sha256,
         )
-        out.print(table, markup=False)
+        out.print(evaluate_text(result), markup=False)
         return result
 
     def _infer(self, data: TrainingData, checkpoint: Path) -> None:

@@ -16,14 +16,11 @@ from mouse_ar.cli.options import (
     settings_from,
 )
 from mouse_ar.console import ProgressView, TrainView, out
-from mouse_ar.core.manifest import slug
 from mouse_ar.data.config_files import load_actions
-from mouse_ar.data.files import write_json, write_text
 from mouse_ar.data.training_data import open_training_data
 from mouse_ar.pipelines.evaluate import evaluate_videos
 from mouse_ar.pipelines.predictor import load_predictor, pick_device
-from mouse_ar.pipelines.results import save_scores
-from mouse_ar.report.ethogram import plot_ethograms
+from mouse_ar.report.evaluation import evaluation_page, write_evaluation
 from mouse_ar.report.runs import evaluate_text
 from mouse_ar.training.config import TrainConfig
 from mouse_ar.training.run import train as run_train
@@ -52,6 +49,8 @@ def train(
             emit=view,
             restart=restart,
         )
+    if result.stopped:
+        out.print("Stopped; the same command continues.")
     out.print(f"best epoch {result.best_epoch + 1}, validation score {result.best_score:.3f}")
     out.print(f"checkpoint: {result.checkpoint}", markup=False)
 
@@ -75,26 +74,22 @@ def evaluate(
     records = training_data.test if split == "test" else training_data.val
     with ProgressView() as view:
         result = evaluate_videos(records, predictor=predictor, progress=view)
+    write_evaluation(
+        output,
+        result,
+        records=records,
+        actions=predictor.actions,
+        checkpoint_sha256=predictor.sha256,
+    )
+    evaluation_page(
+        output / "evaluation.html",
+        result,
+        title=f"Evaluation of {checkpoint.name} on {split} videos",
+        pictures={"True and predicted bouts": output / "ethogram.png"},
+        facts={"checkpoint": checkpoint, "sha256": predictor.sha256},
+    )
     text = evaluate_text(result)
-    figures = {**result.evaluation.to_dict(), "failures": result.failures}
-    write_json(output / "evaluation.json", figures, indent=1)
-    write_text(output / "evaluation.md", text + "\n")
-    for key, scores in result.scores.items():
-        save_scores(
-            output / "scores" / f"{slug(key)}.npz",
-            scores,
-            timestamps_seconds=result.timestamps_seconds[key],
-            header={"video": key, "checkpoint_sha256": predictor.sha256},
-        )
-    if result.predicted:
-        plot_ethograms(
-            output / "ethogram.png",
-            predicted=result.predicted,
-            truth={record.key: record.ethogram for record in records},
-            scores=result.scores,
-            actions=predictor.actions,
-        )
     out.print(text, markup=False)
-    out.print(f"written to {output}", markup=False)
+    out.print(f"written to {output}; evaluation.html is a page to read", markup=False)
     if result.failures:
         raise typer.Exit(1)

@@ -42,18 +42,24 @@ __all__ = ["LocalProject", "ProjectVideo"]
 class LocalProject:
     """A project folder; see :meth:`open` and :meth:`create`."""
 
-    def __init__(self, path: Path, *, actions: ActionSet, meta: Mapping[str, Any]) -> None:
+    def __init__(
+        self, path: Path, *, actions: ActionSet, meta: Mapping[str, Any], with_files: bool = True
+    ) -> None:
         self.path = path
+        self.with_files = with_files
         self.actions = actions
         self._meta = dict(meta)
 
     @classmethod
-    def open(cls, path: Path | str, *, actions: ActionSet | None = None) -> LocalProject:
+    def open(
+        cls, path: Path | str, *, actions: ActionSet | None = None, with_files: bool = True
+    ) -> LocalProject:
         """Open an existing project without changing it.
 
         Args:
             path: folder with ``meta.json``.
             actions: the actions to look for; the built-in ones by default.
+            with_files: False for a mirror of annotations whose video files are elsewhere.
 
         Raises:
             FileNotFoundError: when the folder is no project; says what to do.
@@ -68,11 +74,16 @@ class LocalProject:
                 f"{root / 'meta.json'}: expected a project of type 'videos', got "
                 f"{meta['projectType']!r}."
             )
-        return cls(root, actions=actions or load_actions(), meta=meta)
+        return cls(root, actions=actions or load_actions(), meta=meta, with_files=with_files)
 
     @classmethod
     def create(
-        cls, path: Path | str, *, actions: ActionSet, confidence: bool | None = False
+        cls,
+        path: Path | str,
+        *,
+        actions: ActionSet,
+        confidence: bool | None = False,
+        with_files: bool = True,
     ) -> LocalProject:
         """Create a project, or open one and add the tags and the class that it lacks.
 
@@ -81,6 +92,7 @@ class LocalProject:
             actions: their names become tags.
             confidence: True where action tags carry a confidence (predictions), False where
                 they carry nothing (labels), None to accept what an existing project has.
+            with_files: see :meth:`open`.
 
         Raises:
             FileExistsError: when the folder holds something that is no project.
@@ -95,7 +107,7 @@ class LocalProject:
                     "Choose a new or empty folder."
                 )
             write_json(root / "meta.json", {}, indent=4)
-        project = cls.open(root, actions=actions)
+        project = cls.open(root, actions=actions, with_files=with_files)
         project._save_meta(merge_meta(project._meta, actions=actions, confidence=confidence))
         if not (root / "key_id_map.json").exists():
             empty: dict[str, dict[str, int]] = {
@@ -115,7 +127,11 @@ class LocalProject:
 
     def videos(self) -> list[ProjectVideo]:
         """Videos that have both their file and an annotation, sorted."""
-        return [v for v in list_items(self.path) if v.video_path.is_file() and v.ann_path.is_file()]
+        return [
+            video
+            for video in list_items(self.path)
+            if video.ann_path.is_file() and (video.video_path.is_file() or not self.with_files)
+        ]
 
     def incomplete(self) -> list[tuple[ProjectVideo, str]]:
         """Videos without an annotation and annotations without a video, each with a text."""
@@ -123,7 +139,7 @@ class LocalProject:
         for video in list_items(self.path):
             if not video.ann_path.is_file():
                 found.append((video, f"{video.key}: no annotation file {video.ann_path}"))
-            elif not video.video_path.is_file():
+            elif self.with_files and not video.video_path.is_file():
                 found.append((video, f"{video.key}: no video file {video.video_path}"))
         return found
 

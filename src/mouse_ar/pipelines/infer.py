@@ -16,8 +16,15 @@ from mouse_ar.data.local_project import LocalProject, ProjectVideo
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.detection.tracking import DETECT_EVERY
 from mouse_ar.pipelines.inputs import InputVideo, find_videos
+from mouse_ar.pipelines.media import LocalMedia, Media
 from mouse_ar.pipelines.predictor import Predictor
-from mouse_ar.pipelines.results import VideoResult, load_scores, save_scores, write_tables
+from mouse_ar.pipelines.results import (
+    VideoResult,
+    load_scores,
+    save_scores,
+    scores_path,
+    write_tables,
+)
 from mouse_ar.pipelines.scoring import score_without_mouse
 from mouse_ar.pipelines.store import Store, refuse_foreign, refuse_overlap
 from mouse_ar.pipelines.tracks import Tracker
@@ -59,6 +66,8 @@ def infer(
     stride_frames: int | None = None,
     batch_size: int = 16,
     overlay: bool = False,
+    media: Media | None = None,
+    publish: Callable[[VideoResult], None] | None = None,
     progress: Progress | None = None,
 ) -> InferReport:
     """Annotate every video of a project, a folder, or one file.
@@ -78,7 +87,12 @@ def infer(
         stride_frames: step between windows; a quarter of the window by default.
         batch_size: windows per forward pass.
         overlay: also draw boxes and bouts into copies of the videos.
-        progress: called with (what, done, total).
+        media: where the videos are; where they belong, by default. With it, ``source`` and
+            ``output/project`` may be mirrors without video files.
+        publish: called with each video's result once its scores and annotation are written; not
+            with what a person has reviewed.
+        progress: called with (what, done, total). What it raises ends the run, which can be
+            continued.
 
     Raises:
         FileNotFoundError: no videos at ``source``.
@@ -88,7 +102,7 @@ def infer(
             input or be written over it.
     """
     refuse_overlap(source, output)
-    videos = find_videos(source)
+    videos = find_videos(source, with_files=media is None)
     run = _Run(
         output,
         predictor=predictor,
@@ -96,6 +110,8 @@ def infer(
         detect_every=detect_every,
         settings={"stride_frames": stride_frames},
         batch_size=batch_size,
+        media=media,
+        publish=publish or (lambda result: None),
         progress=progress or (lambda what, done, total: None),
     )
     report = InferReport(project=output / "project")
@@ -143,11 +159,15 @@ class _Run:
         detect_every: int,
         settings: Mapping[str, Any],
         batch_size: int,
+        media: Media | None,
+        publish: Callable[[VideoResult], None],
         progress: Progress,
     ) -> None:
         self.store = Store(output)
         self._output, self._predictor = output, predictor
         self._batch_size, self._progress = batch_size, progress
+        self._with_files, self._publish = media is None, publish
+        self._media = media or LocalMedia(self.store.hashes)
         self._stride = settings["stride_frames"]
         self._tracker = Tracker(detector=detector, detect_every=detect_every)
         self._made_with = {
@@ -160,7 +180,10 @@ class _Run:
     def open_project(self) -> None:
         """Open the project of the results, or create it; only while the lock is held."""
         self.project = LocalProject.create(
-            self._output / "project", actions=self._predictor.actions, confidence=True
+            self._output / "project",
+            actions=self._predictor.actions,
+            confidence=True,
+            with_files=self._with_files,
         )
         self.store.sweep(
             self.project,
@@ -170,11 +193,23 @@ class _Run:
 
     def one(self, video: InputVideo, report: InferReport, *, label: str, overlay: bool) -> None:
         """Score, decode and write one video."""
-        meta = probe(video.path)
+        sha256 = self._media.sha256(video.key, video.path)
+        with self._media.opened(video.key, video.path) as path:
+            self._one(video, probe(path), report, sha256=sha256, label=label, overlay=overlay)
+
+    def _one(
+        self,
+        video: InputVideo,
+        meta: VideoMeta,
+        report: InferReport,
+        *,
+        sha256: str,
+        label: str,
+        overlay: bool,
+    ) -> None:
         report.warnings += [f"{video.key}: {text}" for text in meta.warnings]
         if (warning := self._predictor.fps_warning(meta)) is not None:
             report.warnings.append(warning)
-        sha256 = self.store.hashes.sha256(video.path)
         reviewed = self._reviewed(video, sha256=sha256)
         track = self._tracker.track(
             meta,
@@ -197,16 +232,19 @@ class _Run:
                 f"{video.key}: is marked {REVIEWED_TAG!r} in {self.project.path}, so its tags "
                 "there were left as they are."
             )
-        report.results.append(
-            VideoResult(video.key, ethogram, meta.timestamps_seconds, reviewed=reviewed is not None)
-        )
         if overlay:
             self._overlay(video, meta, track, ethogram, label)
+        result = VideoResult(
+            video.key, ethogram, meta.timestamps_seconds, reviewed=reviewed is not None
+        )
+        if reviewed is None:
+            self._publish(result)
+        report.results.append(result)
 
     def _scores(
         self, video: InputVideo, meta: VideoMeta, track: Track, sha256: str, label: str
     ) -> tuple[ActionScores, bool]:
-        path = self._output / "scores" / f"{slug(video.key)}.npz"
+        path = scores_path(self._output, video.key)
         header = {"video": video.key, "source_sha256": sha256, **self._made_with}
         if path.is_file():
             # A file that cannot be read, or belongs to another model, is made anew.
@@ -264,11 +302,16 @@ class _Run:
 
     def _earlier(self, video: ProjectVideo) -> VideoResult:
         annotation = self.project.read(video)
-        meta = probe(video.video_path)
+        if video.video_path.is_file():
+            meta = probe(video.video_path)
+            fps, timestamps_seconds = meta.fps, meta.timestamps_seconds
+        else:
+            scores, timestamps_seconds, _ = load_scores(scores_path(self._output, video.key))
+            fps = scores.fps
         return VideoResult(
             video.key,
-            Ethogram(num_frames=meta.num_frames, fps=meta.fps, bouts=annotation.bouts),
-            meta.timestamps_seconds,
+            Ethogram(num_frames=len(timestamps_seconds), fps=fps, bouts=annotation.bouts),
+            timestamps_seconds,
             reviewed=annotation.has_video_tag(REVIEWED_TAG),
         )
 
@@ -279,7 +322,7 @@ class _Run:
         taken = target.video_path.exists()
         if taken and self.store.hashes.sha256(target.video_path) != sha256:
             self.project.remove(video.dataset, video.name)
-        self.project.add_video(video.dataset, video.name, video.path)
+        self.project.add_video(video.dataset, video.name, meta.path)
         annotation = VideoAnnotation(
             num_frames=meta.num_frames,
             width=meta.width,

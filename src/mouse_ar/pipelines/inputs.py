@@ -26,8 +26,12 @@ class InputVideo:
         return f"{self.dataset}/{self.name}"
 
 
-def find_videos(source: Path) -> list[InputVideo]:
+def find_videos(source: Path, *, with_files: bool = True) -> list[InputVideo]:
     """All videos below a path, sorted; folders become datasets.
+
+    Args:
+        source: a video, a folder or a project.
+        with_files: False for a mirror of a project whose video files are elsewhere.
 
     Raises:
         FileNotFoundError: nothing there, or no video in it; says what was looked for.
@@ -45,7 +49,7 @@ def find_videos(source: Path) -> list[InputVideo]:
         project = LocalProject.open(source)
         items = project.videos() + [video for video, _ in project.incomplete()]
         found = [InputVideo(v.dataset, v.name, v.video_path) for v in items]
-        found = [video for video in found if video.path.is_file()]
+        found = [video for video in found if video.path.is_file() or not with_files]
     else:
         found = [
             InputVideo(dataset_name(path.parent.relative_to(source)), path.name, path)

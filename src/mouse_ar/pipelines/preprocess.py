@@ -14,13 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mouse_ar.core.actions import ActionSet
-from mouse_ar.core.manifest import Manifest, VideoEntry, fingerprint
+from mouse_ar.core.manifest import Item, Manifest, VideoEntry, fingerprint
 from mouse_ar.core.splitting import Split
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.detection.tracking import TRACKING_VERSION
 from mouse_ar.pipelines.config import PreprocessConfig
 from mouse_ar.pipelines.items import ItemWriter
+from mouse_ar.pipelines.media import LocalMedia, Media
 from mouse_ar.pipelines.plan import (
     choose_splits,
     labels_past_end,
@@ -35,6 +36,7 @@ from mouse_ar.video.probe import VideoMeta, probe
 __all__ = ["PreprocessReport", "preprocess"]
 
 Progress = Callable[[str, int, int], None]
+Publish = Callable[[str, tuple[Item, ...]], None]
 
 
 @dataclass
@@ -74,6 +76,9 @@ def preprocess(
     groups: Mapping[str, str] | None = None,
     splits: Mapping[str, Split] | None = None,
     remove_deleted: bool = False,
+    media: Media | None = None,
+    publish: Publish | None = None,
+    keep: Callable[[Manifest], None] | None = None,
     progress: Progress | None = None,
 ) -> PreprocessReport:
     """Bring a Training Data project up to date with its input.
@@ -87,7 +92,13 @@ def preprocess(
         groups: group of a video by key; a group is never split between train and test.
         splits: wanted split of a video by key, over any that it had; the others are dealt out.
         remove_deleted: remove what was made of videos that are no longer in the input.
-        progress: called with (what, done, total).
+        media: where the video files of the input are; where they belong, by default. With it,
+            both projects may be mirrors without video files.
+        publish: called with a source's key and its items once they are all in place (or, without
+            items, once they are removed) and before the source counts as done.
+        keep: called with the manifest each time it is saved.
+        progress: called with (what, done, total). What it raises ends the run, which can be
+            continued.
 
     Raises:
         BusyError: another run writes to the same project.
@@ -96,7 +107,17 @@ def preprocess(
         ValueError: ``source`` and ``target`` lie inside one another.
     """
     refuse_overlap(source, target)
-    run = _Run(source, target, actions=actions, config=config, detector=detector, progress=progress)
+    run = _Run(
+        source,
+        target,
+        actions=actions,
+        config=config,
+        detector=detector,
+        media=media,
+        publish=publish,
+        keep=keep,
+        progress=progress,
+    )
     refuse_foreign(target, actions=actions, confidence=False)
     with run.store.lock():
         return run.execute(groups or {}, splits=splits or {}, remove_deleted=remove_deleted)
@@ -113,12 +134,19 @@ class _Run:
         actions: ActionSet,
         config: PreprocessConfig,
         detector: Detector,
+        media: Media | None,
+        publish: Publish | None,
+        keep: Callable[[Manifest], None] | None,
         progress: Progress | None,
     ) -> None:
-        self._input = LocalProject.open(source, actions=actions)
+        self._with_files = media is None
+        self._input = LocalProject.open(source, actions=actions, with_files=self._with_files)
         self._target = target
         self.store = Store(target)
         self._actions, self._config = actions, config
+        self._media = media or LocalMedia(self.store.hashes)
+        self._publish = publish or (lambda key, items: None)
+        self._keep = keep or (lambda manifest: None)
         self._progress = progress or (lambda what, done, total: None)
         self._tracker = Tracker(detector=detector, detect_every=config.detect_every)
         made_by = [detector.fingerprint, TRACKING_VERSION, actions.without_colors()]
@@ -133,14 +161,16 @@ class _Run:
         splits: Mapping[str, Split],
         remove_deleted: bool,
     ) -> PreprocessReport:
-        project = LocalProject.create(self._target, actions=self._actions)
+        project = LocalProject.create(
+            self._target, actions=self._actions, with_files=self._with_files
+        )
         full_length = (Split.VAL.value, Split.TEST.value)
         self.store.sweep(project, datasets=(*self._actions.datasets, *full_length))
         self._items = ItemWriter(project, staging=self.store.staging, config=self._config)
         manifest = self.store.load(self._items.rebuild_manifest)
         scan = scan_project(
             self._input,
-            hashes=self.store.hashes,
+            media=self._media,
             # A group that was given once holds, also in a run without the table.
             groups={k: e.group for k, e in manifest.entries.items() if e.group} | dict(groups),
             progress=lambda done, total: self._progress("reading input", done, total),
@@ -154,7 +184,7 @@ class _Run:
         report = PreprocessReport(scan=scan, failures=dict(scan.failures))
         manifest = self._forget_deleted(manifest, scan, report, remove=remove_deleted)
         manifest = self._plan(manifest, scan, report, wanted=splits)
-        self.store.save(manifest)
+        self._save(manifest)
         pending = manifest.pending
         for number, entry in enumerate(pending):
             if entry.key not in scan.videos or entry.key in report.failures:
@@ -167,7 +197,7 @@ class _Run:
                 continue
             done = replace(entry, done=True, finished_at=datetime.now(UTC).isoformat())
             manifest = manifest.with_entry(done)
-            self.store.save(manifest)
+            self._save(manifest)
             report.processed.append(entry.key)
         return _summarise(report, manifest)
 
@@ -181,10 +211,10 @@ class _Run:
                 continue
             # Killed in between, a source that comes back is made again.
             undone = replace(manifest.entries[key], done=False, finished_at=None)
-            self.store.save(manifest.with_entry(undone))
-            self._items.remove(key, keep=frozenset())
+            self._save(manifest.with_entry(undone))
+            self._remove(key)
             manifest = manifest.without(key)
-            self.store.save(manifest)
+            self._save(manifest)
             report.removed.append(key)
         return manifest
 
@@ -213,7 +243,8 @@ class _Run:
                 report.unchanged += entry.done
                 continue
             try:
-                meta = probe(scanned.video.video_path)
+                with self._media.opened(key, scanned.video.video_path) as path:
+                    meta = probe(path)
                 changed.append((scanned, meta))
                 scan.problems += [f"{key}: {text}" for text in meta.warnings]
                 scan.problems += labels_past_end(scanned, meta)
@@ -237,12 +268,25 @@ class _Run:
             kept = kept.with_entry(entry)
         return kept
 
+    def _remove(self, key: str) -> None:
+        self._items.remove(key, keep=frozenset())
+        self._publish(key, ())
+
+    def _save(self, manifest: Manifest) -> None:
+        self.store.save(manifest)
+        self._keep(manifest)
+
     def _process(self, entry: VideoEntry, scanned: ScannedVideo) -> None:
         """Make all items of one video, then remove what an earlier plan left of it."""
         if not entry.items:
-            self._items.remove(entry.key, keep=frozenset())
+            self._remove(entry.key)
             return
-        meta = probe(scanned.video.video_path)
+        with self._media.opened(entry.key, scanned.video.video_path) as path:
+            self._make(entry, scanned, probe(path))
+        self._items.remove(entry.key, keep=frozenset((i.dataset, i.name) for i in entry.items))
+        self._publish(entry.key, entry.items)
+
+    def _make(self, entry: VideoEntry, scanned: ScannedVideo, meta: VideoMeta) -> None:
         track = self._tracker.track(
             meta,
             sha256=entry.source_sha256,
@@ -258,7 +302,6 @@ class _Run:
             )
         else:
             self._items.copy_original(entry, scanned, meta, track)
-        self._items.remove(entry.key, keep=frozenset((i.dataset, i.name) for i in entry.items))
 
 
 def _summarise(report: PreprocessReport, manifest: Manifest) -> PreprocessReport:

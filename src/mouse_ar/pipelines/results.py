@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mouse_ar.core.actions import ActionSet
+from mouse_ar.core.manifest import slug
 from mouse_ar.core.summary import ActionSummary, frame_edges_seconds, summarise
 from mouse_ar.core.types import ActionScores, Ethogram
 from mouse_ar.data.files import write_text
 
-__all__ = ["VideoResult", "load_scores", "save_scores", "write_tables"]
+__all__ = ["VideoResult", "load_scores", "save_scores", "scores_path", "write_tables"]
 
 BOUT_COLUMNS = (
     "video",
@@ -57,6 +58,11 @@ class VideoResult:
         return frame_edges_seconds(
             self.ethogram.num_frames, fps=self.ethogram.fps, timestamps=self.timestamps_seconds
         )
+
+
+def scores_path(folder: Path, key: str) -> Path:
+    """Where the results in a folder hold the scores of a video."""
+    return folder / "scores" / f"{slug(key)}.npz"
 
 
 def save_scores(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from mouse_ar.core.manifest import fingerprint
 from mouse_ar.data.annotations import REVIEWED_TAG, VideoAnnotation
 from mouse_ar.data.local_project import LocalProject, ProjectVideo
-from mouse_ar.pipelines.store import HashCache
+from mouse_ar.pipelines.media import Media
 from mouse_ar.video.failures import VIDEO_FAILURES
 
 __all__ = ["Scan", "ScannedVideo", "scan_project"]
@@ -71,7 +71,7 @@ class Scan:
 def scan_project(
     project: LocalProject,
     *,
-    hashes: HashCache,
+    media: Media,
     groups: Mapping[str, str],
     progress: Callable[[int, int], None] | None = None,
 ) -> Scan:
@@ -82,7 +82,7 @@ def scan_project(
 
     Args:
         project: the Input Project, opened with the actions to look for.
-        hashes: known hashes of unchanged files.
+        media: where its video files are.
         groups: group of a video by key, where given.
         progress: called with (videos done, videos in all).
     """
@@ -94,7 +94,7 @@ def scan_project(
             progress(number, len(videos))
         try:
             annotation = project.read(video)
-            sha256 = hashes.sha256(video.video_path)
+            sha256 = media.sha256(video.key, video.video_path)
         except VIDEO_FAILURES as error:
             scan.failures[video.key] = str(error)
             continue

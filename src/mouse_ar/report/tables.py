@@ -6,9 +6,15 @@ from collections.abc import Iterable, Sequence
 
 from mouse_ar.core.metrics import ActionResult, Evaluation
 
-__all__ = ["evaluation_table", "markdown_table"]
+__all__ = [
+    "EVALUATION_COLUMNS",
+    "evaluation_rows",
+    "evaluation_summary",
+    "evaluation_table",
+    "markdown_table",
+]
 
-_COLUMNS = (
+EVALUATION_COLUMNS = (
     "video",
     "action",
     "true",
@@ -34,17 +40,31 @@ def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str
 
 def evaluation_table(evaluation: Evaluation) -> str:
     """Bout- and frame-level precision, recall and F1 per action, per video and overall."""
+    table = markdown_table(EVALUATION_COLUMNS, evaluation_rows(evaluation, everything="**all**"))
+    return f"{table}\n\n{evaluation_summary(evaluation)}"
+
+
+def evaluation_rows(evaluation: Evaluation, *, everything: str) -> list[list[str]]:
+    """Cells of :data:`EVALUATION_COLUMNS`: one row per video and action, then the pooled ones.
+
+    Args:
+        evaluation: the results.
+        everything: stands for the video in the pooled rows.
+    """
     rows = [
         _row(video, action, result)
         for video, results in evaluation.per_video.items()
         for action, result in results.items()
     ]
-    rows += [_row("**all**", action, result) for action, result in evaluation.pooled.items()]
+    return rows + [_row(everything, a, result) for a, result in evaluation.pooled.items()]
+
+
+def evaluation_summary(evaluation: Evaluation) -> str:
+    """The one figure that sums it up, and how bouts were matched."""
     macro = _number(evaluation.macro_bout_f1)
-    table = markdown_table(_COLUMNS, rows)
     rule = evaluation.rule
     return (
-        f"{table}\n\nBout-level F1, mean over actions: {macro}. State events match at temporal "
+        f"Bout-level F1, mean over actions: {macro}. State events match at temporal "
         f"IoU >= {rule.state_iou:g}, point events within {rule.point_tolerance_seconds:g} s of "
         "their centres, one to one."
     )

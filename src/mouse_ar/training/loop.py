@@ -36,11 +36,19 @@ Emit = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a finished run leaves behind."""
+    """What a run leaves behind.
+
+    Args:
+        checkpoint: of the best weights.
+        best_epoch: epoch they are from.
+        best_score: their validation score.
+        stopped: whether the run was asked to stop before its last epoch; it can be continued.
+    """
 
     checkpoint: Path
     best_epoch: int
     best_score: float
+    stopped: bool = False
 
 
 class Trainer:
@@ -56,6 +64,8 @@ class Trainer:
         output: directory of the run; holds ``checkpoints/``.
         device: where to train.
         emit: receives one dict per event (``start``, ``step``, ``epoch``, ``validation``, …).
+        should_stop: asked before every step; where it says so the weights are validated, so that
+            there is a checkpoint, and the run ends. It is continued from its last full epoch.
     """
 
     def __init__(
@@ -67,8 +77,10 @@ class Trainer:
         output: Path,
         device: torch.device,
         emit: Emit,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self._config, self._actions, self._device, self._emit = config, actions, device, emit
+        self._should_stop = should_stop
         self._folder = output / "checkpoints"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._data = data
@@ -114,7 +126,8 @@ class Trainer:
             self._emit({"event": "warning", "text": text})
         first = self._epoch
         for epoch in range(first, self._config.epochs):
-            self._train_epoch(epoch, first)
+            if not self._train_epoch(epoch, first):
+                return self._stopped(epoch)
             last = epoch + 1 == self._config.epochs
             if last or (epoch + 1) % self._config.val_interval == 0:
                 self._validate(epoch)
@@ -122,6 +135,12 @@ class Trainer:
             self._save()
         self._emit({"event": "end", "best_epoch": self._best_epoch, "score": self._best_score})
         return TrainResult(self.best_path, self._best_epoch, self._best_score)
+
+    def _stopped(self, epoch: int) -> TrainResult:
+        self._emit({"event": "stopping", "epoch": epoch})
+        self._validate(epoch)
+        self._emit({"event": "stopped", "best_epoch": self._best_epoch, "score": self._best_score})
+        return TrainResult(self.best_path, self._best_epoch, self._best_score, stopped=True)
 
     def _warnings(self) -> list[str]:
         config, found = self._config, []
@@ -155,7 +174,8 @@ class Trainer:
             self._emit({"event": "weights", "report": report.summary()})
         return model.to(self._device)
 
-    def _train_epoch(self, epoch: int, first: int) -> None:
+    def _train_epoch(self, epoch: int, first: int) -> bool:
+        """Whether it was trained to its end."""
         config = self._config
         self._model.train()
         loader = DataLoader(
@@ -168,6 +188,8 @@ class Trainer:
         losses: list[float] = []
         waited, mark = 0.0, time.monotonic()
         for number, batch in enumerate(loader):
+            if self._should_stop():
+                return False
             waited += time.monotonic() - mark
             update = (number + 1) % config.update_freq == 0 or number + 1 == len(loader)
             losses.append(self._step(batch, step, update=update))
@@ -179,6 +201,7 @@ class Trainer:
             {"event": "epoch", "epoch": epoch, "loss": sum(losses) / len(losses)}
             | {"data_wait_seconds": round(waited, 3)}
         )
+        return True
 
     def _step(self, batch: dict[str, torch.Tensor], step: int, *, update: bool) -> float:
         rate = learning_rate(step, config=self._config, steps_per_epoch=self._steps_per_epoch)

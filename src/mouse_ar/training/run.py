@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def train(
     device: torch.device,
     emit: Emit,
     restart: bool = False,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> TrainResult:
     """Train, or go on with an interrupted run.
 
@@ -44,6 +46,7 @@ def train(
         device: where to train.
         emit: receives every event that is also logged.
         restart: discard an earlier run in ``output`` instead of going on with it.
+        should_stop: see :class:`~mouse_ar.training.loop.Trainer`.
 
     Raises:
         FileNotFoundError: no project at ``data``.
@@ -70,7 +73,13 @@ def train(
             shutil.rmtree(output / "checkpoints", ignore_errors=True)
             (output / "events.jsonl").unlink(missing_ok=True)
         return _train(
-            training_data, output, config=config, actions=actions, device=device, emit=emit
+            training_data,
+            output,
+            config=config,
+            actions=actions,
+            device=device,
+            emit=emit,
+            should_stop=should_stop,
         )
 
 
@@ -82,6 +91,7 @@ def _train(
     actions: ActionSet,
     device: torch.device,
     emit: Emit,
+    should_stop: Callable[[], bool],
 ) -> TrainResult:
     with (output / "events.jsonl").open("a", encoding="utf-8") as log:
 
@@ -91,7 +101,13 @@ def _train(
             emit(event)
 
         trainer = Trainer(
-            data, config=config, actions=actions, output=output, device=device, emit=both
+            data,
+            config=config,
+            actions=actions,
+            output=output,
+            device=device,
+            emit=both,
+            should_stop=should_stop,
         )
         result = trainer.run()
     write_text(output / "hyperparameters.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))

@@ -1,0 +1,159 @@
+"""Start a training run as a process of its own and follow it.
+
+A dashboard only mirrors the run: neither its threads nor its crashes touch the training, and a
+new dashboard finds all events of the run on disk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mouse_ar.core.actions import ActionSet
+from mouse_ar.data.files import write_json
+from mouse_ar.training.config import TrainConfig
+
+__all__ = ["TrainingFailedError", "TrainingProcess", "read_events"]
+
+_LOG_TAIL = 4000
+
+
+class TrainingFailedError(RuntimeError):
+    """A training process that ended with an error."""
+
+
+class TrainingProcess:
+    """One training run in a child process.
+
+    Args:
+        data: Training Data project.
+        output: folder of the run; an interrupted run in it is continued.
+        config: settings.
+        actions: classes.
+        device: where to train, like ``cpu`` or ``cuda:0``.
+        restart: discard an earlier run in ``output`` instead.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        output: Path,
+        *,
+        config: TrainConfig,
+        actions: ActionSet,
+        device: str,
+        restart: bool = False,
+    ) -> None:
+        output.mkdir(parents=True, exist_ok=True)
+        self.output = output
+        self._log_path = output / "train.log"
+        self._position = 0 if restart else _size(output / "events.jsonl")
+        spec = {
+            "data": str(data),
+            "output": str(output),
+            "config": config.to_dict(),
+            "actions": actions.to_dict(),
+            "device": device,
+            "restart": restart,
+        }
+        write_json(output / "spec.json", spec, indent=1)
+        with self._log_path.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "mouse_ar.training.child", str(output / "spec.json")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=_environment(),
+            )
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is still there."""
+        return self._process.poll() is None
+
+    def events(self) -> list[dict[str, Any]]:
+        """Events since the last call, or since the start."""
+        events, self._position = _read_from(self.output / "events.jsonl", self._position)
+        return events
+
+    def stop(self) -> None:
+        """Ask the run to stop with a checkpoint; does not wait for it."""
+        if self.running:
+            self._process.terminate()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end of the process, so long at most; whether it has ended."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """End the process at once; the run can be continued from its last full epoch."""
+        self._process.kill()
+        self._process.wait()
+
+    def check(self) -> None:
+        """Tell why the run ended, unless it ended well or still runs.
+
+        Raises:
+            TrainingFailedError: with the last line of its log; the whole is in ``train.log``.
+        """
+        code = self._process.poll()
+        if not code:
+            return
+        lines = [line for line in self.log().splitlines() if line.strip()]
+        cause = lines[-1] if lines else f"ended by signal {-code}" if code < 0 else f"code {code}"
+        raise TrainingFailedError(
+            f"Training failed: {cause} (the whole message is in {self._log_path}). What was "
+            "trained so far is kept; the same run continues after its last full epoch."
+        )
+
+    def log(self) -> str:
+        """The end of what the process has written."""
+        with self._log_path.open("rb") as file:
+            file.seek(max(0, _size(self._log_path) - _LOG_TAIL))
+            return file.read().decode("utf-8", errors="replace")
+
+
+def read_events(run: Path) -> Iterator[dict[str, Any]]:
+    """All events of a run so far; what a continued run repeats is there once.
+
+    A run that was killed in an epoch has its steps in the log, and the run that goes on with the
+    last full epoch writes them again.
+    """
+    events, _ = _read_from(run / "events.jsonl", 0)
+    kept: list[dict[str, Any]] = []
+    for event in events:
+        if event["event"] == "resume":
+            kept = [e for e in kept if e.get("epoch", -1) < event["epoch"]]
+        kept.append(event)
+    yield from kept
+
+
+def _read_from(path: Path, position: int) -> tuple[list[dict[str, Any]], int]:
+    """Whole lines from a position on, and where they end."""
+    if not path.is_file():
+        return [], position
+    with path.open("rb") as file:
+        file.seek(position)
+        text = file.read()
+    whole = text[: text.rfind(b"\n") + 1]
+    return [json.loads(line) for line in whole.splitlines()], position + len(whole)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment; the child must find the same code."""
+    source = str(Path(__file__).resolve().parents[2])
+    paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

@@ -1,0 +1,74 @@
+"""What an evaluation leaves on disk, and its page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mouse_ar.core.metrics import VideoPair, evaluate
+from mouse_ar.core.types import ActionScores, Bout, Ethogram, Interval, Track
+from mouse_ar.data.training_data import VideoRecord
+from mouse_ar.pipelines.evaluate import EvaluatedVideos
+from mouse_ar.pipelines.results import load_scores, scores_path
+from mouse_ar.report.evaluation import evaluation_page, plot_training, write_evaluation
+from tiny import ACTIONS, GROOMING
+
+KEY = "test/<mouse> & co.mp4"
+
+
+@pytest.fixture
+def result() -> tuple[EvaluatedVideos, list[VideoRecord]]:
+    truth = Ethogram(100, 10.0, (Bout(Interval(10, 40), GROOMING),))
+    predicted = Ethogram(100, 10.0, (Bout(Interval(12, 40), GROOMING, 0.9),))
+    scores = ActionScores(np.full((100, 3), 1 / 3, np.float32), ACTIONS.classes, 10.0)
+    record = VideoRecord(KEY, "test", Path("no.mp4"), KEY, 64, 64, truth, Track.from_boxes(100, {}))
+    evaluated = EvaluatedVideos(
+        evaluation=evaluate({KEY: VideoPair(predicted, truth)}, actions=ACTIONS),
+        predicted={KEY: predicted},
+        scores={KEY: scores},
+        timestamps_seconds={KEY: np.arange(100) / 10.0},
+        failures={"test/broken.mp4": "no video stream"},
+    )
+    return evaluated, [record]
+
+
+def test_files(tmp_path: Path, result: tuple[EvaluatedVideos, list[VideoRecord]]) -> None:
+    evaluated, records = result
+    write_evaluation(
+        tmp_path, evaluated, records=records, actions=ACTIONS, checkpoint_sha256="0" * 64
+    )
+    figures = json.loads((tmp_path / "evaluation.json").read_text())
+    assert figures["pooled"][GROOMING]["bouts"]["f1"] == 1.0
+    assert figures["failures"] == evaluated.failures
+    assert "FAILED: test/broken.mp4" in (tmp_path / "evaluation.md").read_text()
+    assert load_scores(scores_path(tmp_path, KEY))[2]["video"] == KEY
+    assert (tmp_path / "ethogram.png").is_file()
+
+
+def test_page_stands_alone(
+    tmp_path: Path, result: tuple[EvaluatedVideos, list[VideoRecord]]
+) -> None:
+    plot_training(
+        tmp_path / "training.png",
+        [
+            {"event": "epoch", "epoch": 0, "loss": 1.0},
+            {"event": "validation", "epoch": 0, "score": 0.5},
+        ],
+    )
+    evaluation_page(
+        tmp_path / "page.html",
+        result[0],
+        title="Experiment <1>",
+        pictures={"Training": tmp_path / "training.png", "Missing": tmp_path / "no.png"},
+        facts={"model": "vit_tiny"},
+    )
+    page = (tmp_path / "page.html").read_text()
+    assert "Experiment &lt;1&gt;" in page
+    assert "&lt;mouse&gt; &amp; co.mp4" in page
+    assert page.count("data:image/png;base64,") == 1
+    assert "no video stream" in page
+    assert "vit_tiny" in page
+    assert 'src="http' not in page

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+
 from browser.npm_packages import npm_packages
 from browser.page import AppPage, browser_page, chromium
 from e2e.driver import AppDriver, running_app
@@ -23,9 +24,7 @@ def page_modules() -> Path:
 
 
 @pytest.fixture
-def open_app(
-    page_modules: Path, tmp_path: Path, request: pytest.FixtureRequest
-) -> OpenApp:
+def open_app(page_modules: Path, tmp_path: Path, request: pytest.FixtureRequest) -> OpenApp:
     """Start an app of a folder with ``main.py`` and open its page.
 
     Screenshots go to ``MOUSE_AR_SCREENSHOTS``, or to the test's own folder.

@@ -117,7 +117,9 @@ def browser_page(
         )
         try:
             page = browser.new_page(viewport={"width": width_px, "height": 900})
-            page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: _answer(route, modules))
+            page.route(
+                re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: _answer(route, modules)
+            )
             page.goto(url, wait_until="load")
             page.wait_for_function("window.slyApp !== undefined", timeout=1000 * SECONDS)
             yield AppPage(page, screenshots=folder)
@@ -132,7 +134,9 @@ def _answer(route: Route, modules: Path) -> None:
     font = next((path for path in fonts if path.is_file()), None)
     if name.endswith(".bundle.js"):
         sources = [*(modules / part for part in _SCRIPTS), HERE / "stand_ins.js"]
-        _fulfil(route, "\n;".join(p.read_text(encoding="utf-8") for p in sources), "text/javascript")
+        _fulfil(
+            route, "\n;".join(p.read_text(encoding="utf-8") for p in sources), "text/javascript"
+        )
     elif name.endswith(".bundle.css"):
         sources = [*(modules / part for part in _STYLES), HERE / "stand_ins.css"]
         _fulfil(route, "\n".join(p.read_text(encoding="utf-8") for p in sources), "text/css")

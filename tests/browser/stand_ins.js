@@ -24,7 +24,7 @@
     <div><b>{{ title }}</b><div class="stand-in-subtitle">{{ subtitle }}</div></div>
     <slot name="header"></slot>
   </div>
-  <div v-if="locked" class="stand-in-lock">🔒 {{ disabled.message }}</div>
+  <div v-if="locked" class="stand-in-lock"><i class="zmdi zmdi-lock"></i> {{ disabled.message }}</div>
   <div v-show="!collapsed && !locked" class="stand-in-card-body"><slot></slot></div>
 </div>`,
   });

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from browser.conftest import OpenApp
 from browser.page import AppPage
 from e2e.driver import REPO

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 from doubles.servers import free_port
 
 REPO = Path(__file__).resolve().parents[2]

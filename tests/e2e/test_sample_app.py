@@ -7,7 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from e2e.driver import REPO, AppDriver, AppError, running_app
+from supervisely_double.double import Double, running
 
 SAMPLE = REPO / "tests/e2e/sample_app"
 
@@ -104,6 +106,19 @@ def test_a_run_without_a_user(tmp_path: Path) -> None:
     with running_app(SAMPLE, tmp_path, environment=environment) as app:
         app.wait_for_note("run_outcome", "2 videos done")
         assert app.state("steps")["active_step"] == 3
+
+
+def test_on_the_platform_the_page_is_kept_with_the_task(tmp_path: Path) -> None:
+    with running(Double(tmp_path / "double")) as double:
+        environment = {**double.environment(), "TASK_ID": str(double.add_task(module=None))}
+        with running_app(SAMPLE, tmp_path / "app", environment=environment, production=True) as app:
+            to_the_run(app, "quick")
+            app.click("run_start")
+            app.wait_for_note("run_outcome", "2 videos done")
+            app.wait(
+                lambda _: "2 videos done" in str(double.called("app-v2.data.set")), what="data"
+            )
+        assert any("offline-sessions" in path for path in double.files("/"))
 
 
 def test_an_app_that_does_not_start_shows_its_log(tmp_path: Path) -> None:

@@ -174,9 +174,7 @@ def apps(tmp_path: Path, instance: Double) -> Iterator[Apps]:
         apps.process.kill()
 
 
-def test_deploys_a_checkpoint_and_stops_the_session(
-    api: Any, instance: Double, apps: Apps
-) -> None:
+def test_deploys_a_checkpoint_and_stops_the_session(api: Any, instance: Double, apps: Apps) -> None:
     steps: list[tuple[str, int, int]] = []
     with deployed(
         api,

@@ -77,6 +77,7 @@ run = BackgroundRun(
         "cutting": Stage("Cutting clips", "clips"),
     },
     start_text="Prepare data",
+    on_state=lambda state, _: None if state == "running" else steps.tidy(),
 )
 table = RowsTable("run_table", ["Video", "Clips", "Grooming (s)"])
 chart = BarChart("run_chart", title="Frames of each class", y_title="Frames")

@@ -206,7 +206,11 @@ class BackgroundRun:
         try:
             outcome = self._work(RunControl(stop=stop, panel=self.panel))
         except (RunStopped, KeyboardInterrupt):
-            return "stopped", "Stopped. What was finished is kept, and a new start continues.", ()
+            return (
+                "stopped",
+                "Stopped. What was finished is kept; a new start continues after it.",
+                (),
+            )
         except BaseException as error:
             return "failed", explain(error, doing="The run"), ()
         return "warned" if outcome.warnings else "done", outcome.summary, outcome.warnings

@@ -26,7 +26,7 @@ from mouse_ar.detection.errors import DetectorSetupError
 from mouse_ar.sly.ui.detector_sources import DetectorSources
 from mouse_ar.sly.ui.gallery import Gallery
 from mouse_ar.sly.ui.messages import explain
-from mouse_ar.sly.ui.widgets import Notes, set_hidden
+from mouse_ar.sly.ui.widgets import Notes, push_data, set_hidden
 
 __all__ = ["DetectorPicker", "PickedDetector", "Preview"]
 
@@ -103,7 +103,8 @@ class DetectorPicker:
     session, deploy or other), ``session`` (select: task id as text), ``sessions_refresh``,
     ``checkpoint`` (input: path in Team Files), ``candidates`` (select that fills it),
     ``candidates_refresh``, ``address`` (input), ``class`` (input), ``confidence`` (number),
-    ``preview`` (button), ``gallery``, ``session_note`` and ``checkpoint_note`` (of the lists) and ``preview_note``.
+    ``preview`` (button), ``gallery``, ``session_note``, ``checkpoint_note``
+    and ``preview_note``.
 
     Args:
         prefix: of the widget ids.
@@ -289,8 +290,9 @@ class DetectorPicker:
     def _session_widgets(self) -> list[Widget]:
         prefix = self._prefix
         self._session = Select(
-            items=[], placeholder="Refresh to list sessions", widget_id=f"{prefix}_session"
-        )
+            items=[], placeholder="Refresh to list sessions", widget_id=f"{prefix}_session",
+            width_px=460,
+        )  # fmt: skip
         refresh = Button(
             "Refresh", button_type="text", icon="zmdi zmdi-refresh",
             widget_id=f"{prefix}_sessions_refresh",
@@ -354,8 +356,6 @@ class DetectorPicker:
         return [button, self._preview_note, self._gallery]
 
     def _kind_changed(self) -> None:
-        from mouse_ar.sly.ui.widgets import push_data
-
         set_hidden(self._model_options, self.kind == "background")
         push_data()
 

@@ -60,6 +60,7 @@ class _StepCard:
         self.step, self.number = step, number
         self.title = f"Step {number}: {step.title}"
         self.note = Notes(f"{step.name}_note")
+        self.summary = ""
         self.go_on = Button(step.button or "Continue", widget_id=f"{step.name}_continue")
         self.change = Button(
             "Change", button_type="text", widget_id=f"{step.name}_change", show_loading=False
@@ -168,15 +169,22 @@ class Steps:
         card = self._card(name)
         reason = self._busy() if self._busy is not None else None
         if reason:
-            card.note.set(reason, "warning")
+            card.note.set_all([(card.summary, "success"), (reason, "warning")])
             return reason
         with self._lock:
             if card.number < self._active:
                 for later in self._cards[card.number - 1 :]:
+                    later.summary = ""
                     later.note.set("")
                 self._active = card.number
             self._show()
         return None
+
+    def tidy(self) -> None:
+        """Leave only the summaries of what is done, such as when a run has ended."""
+        for card in self._cards:
+            if card.number < self._active:
+                card.note.set(card.summary, "success")
 
     def complete(self) -> None:
         """Go through all checks up to the last step, for a run without a user.
@@ -234,7 +242,8 @@ class Steps:
                 return complaint
             if step.on_done is not None:
                 step.on_done()
-            card.note.set(step.summary() if step.summary is not None else "Done.", "success")
+            card.summary = step.summary() if step.summary is not None else "Done."
+            card.note.set(card.summary, "success")
         except Exception as error:
             return explain(error, doing=card.title)
         return None

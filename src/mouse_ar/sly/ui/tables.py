@@ -8,7 +8,7 @@ from typing import Any
 from supervisely.app.widgets import FastTable
 from supervisely.app.widgets.apexchart.apexchart import Apexchart
 
-from mouse_ar.sly.ui.widgets import push_data
+from mouse_ar.sly.ui.widgets import push_data, set_hidden
 
 __all__ = ["BarChart", "LineChart", "RowsTable"]
 
@@ -17,6 +17,8 @@ Cell = str | int | float | None
 
 class RowsTable:
     """A table that is filled anew from rows; sorting and search are the widget's own.
+
+    It is hidden while it has no rows, as the SDK would show "Nothing is found".
 
     Args:
         widget_id: fixed id.
@@ -32,6 +34,7 @@ class RowsTable:
         self.layout = FastTable(
             data=[], columns=self._columns, page_size=page_size, width="100%", widget_id=widget_id
         )
+        set_hidden(self.layout, True)
 
     def show(self, rows: Sequence[Sequence[Cell]]) -> None:
         """Replace all rows; None shows as an empty cell."""
@@ -39,6 +42,7 @@ class RowsTable:
             if len(row) != len(self._columns):
                 raise ValueError(f"Expected the cells {self._columns}, got {list(row)}.")
         data = [[self._cell(value) for value in row] for row in rows]
+        set_hidden(self.layout, not rows)
         self.layout.read_json({"columns": self._columns, "data": data}, reset_filters=False)
 
     def _cell(self, value: Cell) -> Cell:
@@ -48,12 +52,13 @@ class RowsTable:
 
 
 class _Chart(Apexchart):  # type: ignore[misc]
-    """A chart with a fixed id, which the SDK's charts cannot have."""
+    """A chart with a fixed id, which the SDK's charts cannot have; hidden while it is empty."""
 
     def __init__(self, widget_id: str, *, kind: str, options: dict[str, Any], height_px: int):
         self._fixed_id = widget_id
         self._series: list[dict[str, Any]] = []
         super().__init__(series=[], options=options, type=kind, height=height_px)
+        set_hidden(self, True)
 
     def _register(self) -> None:
         self.widget_id = self._fixed_id
@@ -62,6 +67,7 @@ class _Chart(Apexchart):  # type: ignore[misc]
     def publish(self) -> None:
         """Bring new series to the open pages."""
         self.update_data()
+        set_hidden(self, not self._series)
         push_data()
 
 

@@ -108,6 +108,9 @@ def test_nothing_is_changed_while_a_run_goes_on() -> None:
     steps.complete()
     assert steps.change("one") == "A run goes on: stop it first."
     assert steps.active.name == "run"
+    assert notes("one") == ["It is a", "A run goes on: stop it first."]
+    steps.tidy()
+    assert notes("one") == ["It is a"]
 
 
 def test_an_error_of_a_check_is_shown_in_place(caplog: pytest.LogCaptureFixture) -> None:

@@ -116,7 +116,8 @@ def test_on_the_platform_the_page_is_kept_with_the_task(tmp_path: Path) -> None:
             app.click("run_start")
             app.wait_for_note("run_outcome", "2 videos done")
             app.wait(
-                lambda _: "2 videos done" in str(double.called("app-v2.data.set")), what="data"
+                lambda _: "2 videos done" in str(double.called("tasks.app-v2.data.set")),
+                what="data",
             )
         assert any("offline-sessions" in path for path in double.files("/"))
 

@@ -120,6 +120,11 @@ class AppDriver:
         self._http.close()
         return self._process.returncode
 
+    def terminate(self) -> None:
+        """End the app's process as a container's end does."""
+        self._process.terminate()
+        self._process.wait(60)
+
     def error(self, text: str) -> AppError:
         """An error with the app's log."""
         return AppError(f"{text}\n--- log of the app ---\n{self.log[-6000:]}")

@@ -46,7 +46,7 @@ def test_all_steps_and_a_run(app: AppDriver) -> None:
     app.set("detector_kind", call="value_changed", value="session")
     app.click("detector_continue")
     assert locked(app, "run")
-    app.click("detector_sessions_refresh")
+    app.click("detector_session_refresh")
     assert app.state("detector_session")["value"] == "4321"
     app.set("detector_confidence", value=0.6)
     app.click("detector_preview")
@@ -71,7 +71,7 @@ def test_all_steps_and_a_run(app: AppDriver) -> None:
     assert locked(app, "run")
 
 
-def test_a_failing_run_a_stopped_one_and_the_end_of_the_app(app: AppDriver) -> None:
+def test_a_failing_run_a_stopped_one_and_an_app_that_is_ended(app: AppDriver) -> None:
     to_the_run(app, "fail")
     app.click("run_start")
     app.wait_for_note("run_outcome", "its header is damaged")
@@ -86,8 +86,18 @@ def test_a_failing_run_a_stopped_one_and_the_end_of_the_app(app: AppDriver) -> N
 
     app.click("run_start")
     app.wait(lambda a: a.data("run_progress")["rows"], what="progress")
+    app.terminate()
+    assert "cut off" not in app.log
+    assert "The run was stopped" in app.log
+
+
+def test_closing_the_app_stops_its_run(app: AppDriver) -> None:
+    to_the_run(app, "slow")
+    app.click("run_start")
+    app.wait(lambda a: a.data("run_progress")["rows"], what="progress")
     assert app.close() is not None
     assert "cut off" not in app.log, "the run ends before the app does"
+    assert "The run was stopped" in app.log
 
 
 def test_a_preview_that_fails_says_so_in_its_place(app: AppDriver) -> None:

@@ -10,9 +10,10 @@ from supervisely.app.widgets import Container, Input
 
 from mouse_ar.sly.sessions import DetectorSession
 from mouse_ar.sly.ui.background_run import BackgroundRun, RunControl, RunOutcome
-from mouse_ar.sly.ui.detector_picker import DetectorPicker, PickedDetector
+from mouse_ar.sly.ui.detector_picker import DetectorPicker
 from mouse_ar.sly.ui.detector_sources import DetectorSources
 from mouse_ar.sly.ui.launch import app_context, build_app, static_dir
+from mouse_ar.sly.ui.picked_detector import PickedDetector
 from mouse_ar.sly.ui.progress_panel import Stage
 from mouse_ar.sly.ui.steps import Step, Steps
 from mouse_ar.sly.ui.tables import BarChart, RowsTable

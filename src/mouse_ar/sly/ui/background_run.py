@@ -167,13 +167,19 @@ class BackgroundRun:
         return self._ended.wait(seconds)
 
     def stop_with(self, app: Any) -> None:
-        """Stop the run when the app is closed."""
+        """Stop the run when the app is closed, or its process is asked to end."""
         app.call_before_shutdown(self._before_shutdown)
+        # Before the SDK's own handler, which sends the last state to the instance.
+        app.get_server().router.on_shutdown.insert(0, self._before_shutdown)
 
     def _before_shutdown(self) -> None:
+        if not self.running:
+            return
         self.stop()
         if not self.wait(_SHUTDOWN_SECONDS):
             _LOG.warning("The run did not stop within %.0f s; it is cut off.", _SHUTDOWN_SECONDS)
+        else:
+            _LOG.warning("The run was stopped, as the app ends.")
 
     def _clicked_start(self) -> None:
         if self.running:

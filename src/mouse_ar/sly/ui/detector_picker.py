@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from supervisely.app.widgets import (
     Button,
     Container,
     Field,
-    Flexbox,
     Input,
     InputNumber,
     OneOf,
     RadioGroup,
-    Select,
     Widget,
 )
 
@@ -25,55 +21,15 @@ from mouse_ar.detection.choice import DetectorChoice
 from mouse_ar.detection.errors import DetectorSetupError
 from mouse_ar.sly.ui.detector_sources import DetectorSources
 from mouse_ar.sly.ui.gallery import Gallery
+from mouse_ar.sly.ui.listed_select import ListedSelect
 from mouse_ar.sly.ui.messages import explain
+from mouse_ar.sly.ui.picked_detector import PickedDetector
 from mouse_ar.sly.ui.widgets import Notes, push_data, set_hidden
 
 __all__ = ["DetectorPicker", "PickedDetector", "Preview"]
 
 CONFIDENCE = 0.4
 _DEPLOYABLE = "/experiments/"
-
-
-@dataclass(frozen=True)
-class PickedDetector:
-    """A detector, as chosen on the page.
-
-    Args:
-        choice: one line as in :mod:`mouse_ar.detection.choice`; ``rtdetrv2:`` with a path in Team
-            Files where ``team_files_path`` is set.
-        class_name: the model's class that is the mouse; None where the model has only one, and
-            for background subtraction.
-        confidence: least score of a box, 0 to 1; None for background subtraction.
-        team_files_path: checkpoint in Team Files that has to be downloaded first, if any: only
-            those of an experiment can be deployed.
-    """
-
-    choice: str
-    class_name: str | None = None
-    confidence: float | None = None
-    team_files_path: str | None = None
-
-    def local_choice(self, download: Callable[[str], Path]) -> str:
-        """The line for :func:`~mouse_ar.detection.choice.open_detector`.
-
-        Args:
-            download: fetches a file of Team Files; called only where that is needed.
-        """
-        if self.team_files_path is None:
-            return self.choice
-        return f"rtdetrv2:{download(self.team_files_path)}"
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Options of :func:`~mouse_ar.detection.choice.open_detector`."""
-        return {"class_name": self.class_name, "confidence": self.confidence}
-
-    def __str__(self) -> str:
-        name = self.choice if self.team_files_path is None else self.team_files_path
-        if self.confidence is None:
-            return "background subtraction"
-        mouse = f", class “{self.class_name}”" if self.class_name else ""
-        return f"{name}{mouse}, confidence {self.confidence:.2f}"
 
 
 Preview = Callable[[PickedDetector], Sequence[tuple[str, np.ndarray]]]
@@ -100,11 +56,10 @@ class DetectorPicker:
     """Widgets to choose a detector with.
 
     Widgets, each with ``{prefix}_`` before it: ``kind`` (radio, state ``value``: background,
-    session, deploy or other), ``session`` (select: task id as text), ``sessions_refresh``,
-    ``checkpoint`` (input: path in Team Files), ``candidates`` (select that fills it),
-    ``candidates_refresh``, ``address`` (input), ``class`` (input), ``confidence`` (number),
-    ``preview`` (button), ``gallery``, ``session_note``, ``checkpoint_note``
-    and ``preview_note``.
+    session, deploy or other), ``session`` (select: task id as text) and ``candidates`` (select
+    that fills ``checkpoint``), both with ``…_refresh`` and ``…_note``, ``checkpoint`` (input: path
+    in Team Files), ``address`` (input), ``class`` (input), ``confidence`` (number), ``preview``
+    (button), ``gallery`` and ``preview_note``.
 
     Args:
         prefix: of the widget ids.
@@ -185,7 +140,7 @@ class DetectorPicker:
         """
         chosen = DetectorChoice.parse(line)
         if chosen.kind == "session":
-            self._offer_session(chosen.value)
+            self._session.choose(chosen.value, f"task {chosen.value}")
         elif chosen.kind == "deploy":
             self._checkpoint.set_value(chosen.value)
         elif chosen.kind != "background":
@@ -193,44 +148,6 @@ class DetectorPicker:
         known = {"background", "session", "deploy"}
         self._kind.set_value(chosen.kind if chosen.kind in known else "other")
         self._kind_changed()
-
-    def refresh_sessions(self) -> None:
-        """List the running sessions anew."""
-        if self._sources is None:
-            return
-        try:
-            sessions = self._sources.sessions()
-        except Exception as error:
-            self._session_note.set(explain(error, doing="Listing sessions"), "error")
-            return
-        items = [
-            Select.Item(str(s.task_id), f"{s.name or 'Session'} (task {s.task_id}): {s.model}")
-            for s in sessions
-        ]
-        self._select(self._session, items)
-        if items:
-            self._session_note.set("")
-        else:
-            self._session_note.set(
-                "No session with a model is running. Start Serve RT-DETRv2 and refresh, or "
-                "choose a checkpoint.",
-                "info",
-            )
-
-    def refresh_candidates(self) -> None:
-        """List the checkpoints in Team Files anew."""
-        if self._sources is None:
-            return
-        try:
-            paths = self._sources.checkpoints()
-        except Exception as error:
-            self._checkpoint_note.set(explain(error, doing="Listing checkpoints"), "error")
-            return
-        self._select(self._candidates, [Select.Item(path, path) for path in paths])
-        if paths and not str(self._checkpoint.get_value()).strip():
-            self._checkpoint.set_value(self._candidates.get_value())
-        empty = "There is no checkpoint in /mouse-action-recognition/detector/ or /experiments/."
-        self._checkpoint_note.set("" if paths else empty, "info")
 
     def show_preview(self) -> None:
         """Run the detector on sample frames and show its boxes."""
@@ -252,7 +169,7 @@ class DetectorPicker:
         if self.kind == "background":
             return "background"
         if self.kind == "session":
-            task = self._session.get_value()
+            task = self._session.value
             if not task:
                 raise DetectorSetupError("Choose a running session, or another detector.")
             return f"session:{task}"
@@ -288,40 +205,33 @@ class DetectorPicker:
         return Container([explained, *widgets], widget_id=f"{prefix}_pane")
 
     def _session_widgets(self) -> list[Widget]:
-        prefix = self._prefix
-        self._session = Select(
-            items=[], placeholder="Refresh to list sessions", widget_id=f"{prefix}_session",
-            width_px=460,
-        )  # fmt: skip
-        refresh = Button(
-            "Refresh", button_type="text", icon="zmdi zmdi-refresh",
-            widget_id=f"{prefix}_sessions_refresh",
-        )  # fmt: skip
-        refresh.click(self.refresh_sessions)
-        self._session_note = Notes(f"{prefix}_session_note")
-        row = Flexbox([self._session, refresh], widget_id=f"{prefix}_session_row")
-        return [row, self._session_note]
+        sources = self._sources
+        self._session = ListedSelect(
+            f"{self._prefix}_session",
+            options=None if sources is None else lambda: _session_options(sources),
+            what="sessions",
+            empty="No session with a model is running. Start Serve RT-DETRv2 and refresh, or "
+            "choose a checkpoint.",
+        )
+        return [self._session.layout]
 
     def _checkpoint_widgets(self) -> list[Widget]:
-        prefix = self._prefix
+        sources = self._sources
         self._checkpoint = Input(
             "",
             placeholder="/experiments/…/checkpoints/best.pth",
-            widget_id=f"{prefix}_checkpoint",
+            widget_id=f"{self._prefix}_checkpoint",
         )
-        self._candidates = Select(
-            items=[], filterable=True, placeholder="Refresh to list checkpoints",
-            widget_id=f"{prefix}_candidates", width_percent=70,
-        )  # fmt: skip
-        refresh = Button(
-            "Refresh", button_type="text", icon="zmdi zmdi-refresh",
-            widget_id=f"{prefix}_candidates_refresh",
-        )  # fmt: skip
-        refresh.click(self.refresh_candidates)
-        self._candidates.value_changed(self._checkpoint.set_value)
-        self._checkpoint_note = Notes(f"{prefix}_checkpoint_note")
-        listed = Container([self._candidates, refresh], widget_id=f"{prefix}_candidates_row")
-        return [self._checkpoint, listed, self._checkpoint_note]
+        self._candidates = ListedSelect(
+            f"{self._prefix}_candidates",
+            options=None
+            if sources is None
+            else lambda: [(path, path) for path in sources.checkpoints()],
+            what="checkpoints",
+            empty="There is no checkpoint in /mouse-action-recognition/detector/ or /experiments/.",
+            on_change=self._checkpoint.set_value,
+        )
+        return [self._checkpoint, self._candidates.layout]
 
     def _address_widgets(self) -> list[Widget]:
         self._address = Input(
@@ -359,16 +269,9 @@ class DetectorPicker:
         set_hidden(self._model_options, self.kind == "background")
         push_data()
 
-    def _offer_session(self, task_id: str) -> None:
-        known = [item.value for item in self._session.get_items()]
-        if task_id not in known:
-            self._select(self._session, [Select.Item(task_id, f"task {task_id}")])
-        self._session.set_value(task_id)
 
-    @staticmethod
-    def _select(select: Select, items: list[Any]) -> None:
-        """Fill a select and keep what is chosen, if it is still there."""
-        chosen = select.get_value()
-        values = [item.value for item in items]
-        select.set(items=items)
-        select.set_value(chosen if chosen in values else next(iter(values), None))
+def _session_options(sources: DetectorSources) -> list[tuple[str, str]]:
+    return [
+        (str(s.task_id), f"{s.name or 'Session'} (task {s.task_id}): {s.model}")
+        for s in sources.sessions()
+    ]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -135,6 +136,9 @@ def test_closing_the_app_stops_the_run() -> None:
         def call_before_shutdown(self, callback: Any) -> None:
             callbacks.append(callback)
 
+        def get_server(self) -> Any:
+            return SimpleNamespace(router=SimpleNamespace(on_shutdown=callbacks))
+
     def work(control: RunControl) -> RunOutcome:
         control.stop.wait(20)
         control.check()
@@ -144,7 +148,8 @@ def test_closing_the_app_stops_the_run() -> None:
     run.stop_with(App())
     run.start()
     assert callbacks[0].__name__, "the SDK logs it"
-    callbacks[0]()
+    for callback in callbacks:
+        callback()
     assert run.state == "stopped"
 
 

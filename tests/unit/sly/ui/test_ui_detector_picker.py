@@ -11,8 +11,9 @@ from supervisely.app import DataJson, StateJson
 
 from mouse_ar.detection.errors import DetectorSetupError, DetectorUnavailableError
 from mouse_ar.sly.sessions import DetectorSession
-from mouse_ar.sly.ui.detector_picker import DetectorPicker, PickedDetector
+from mouse_ar.sly.ui.detector_picker import DetectorPicker
 from mouse_ar.sly.ui.detector_sources import DetectorSources, list_checkpoints
+from mouse_ar.sly.ui.picked_detector import PickedDetector
 
 SESSIONS = [DetectorSession(n, "Serve", 1, "best.pth", ("mouse",)) for n in (12, 34)]
 EXPERIMENT = "/experiments/1_mice/2_RT-DETRv2/checkpoints/best.pth"
@@ -44,10 +45,10 @@ def test_a_running_session() -> None:
     picker = make()
     fill("kind", "session")
     assert picker.check() == "Choose a running session, or another detector."
-    picker.refresh_sessions()
+    picker._session.refresh()
     assert picker.choice() == PickedDetector("session:12", None, 0.4)
     fill("session", "34")
-    picker.refresh_sessions()
+    picker._session.refresh()
     assert picker.choice().choice == "session:34", "a refresh keeps what is chosen"
     fill("class", " mouse ")
     fill("confidence", 0.7)
@@ -57,10 +58,10 @@ def test_a_running_session() -> None:
 def test_no_session_runs() -> None:
     sources = DetectorSources(sessions=list, checkpoints=list)
     picker = make(sources=sources)
-    picker.refresh_sessions()
-    picker.refresh_candidates()
+    picker._session.refresh()
+    picker._candidates.refresh()
     assert "No session with a model is running" in notes("session_note")[0]
-    assert "There is no checkpoint" in notes("checkpoint_note")[0]
+    assert "There is no checkpoint" in notes("candidates_note")[0]
 
 
 def test_an_instance_that_does_not_answer_is_said_in_place() -> None:
@@ -68,9 +69,9 @@ def test_an_instance_that_does_not_answer_is_said_in_place() -> None:
         raise DetectorUnavailableError("Supervisely: listing sessions failed.")
 
     picker = make(sources=DetectorSources(sessions=fail, checkpoints=fail))
-    picker.refresh_sessions()
-    picker.refresh_candidates()
-    assert notes("session_note") == notes("checkpoint_note")
+    picker._session.refresh()
+    picker._candidates.refresh()
+    assert notes("session_note") == notes("candidates_note")
     assert notes("session_note") == ["Supervisely: listing sessions failed."]
 
 
@@ -78,7 +79,7 @@ def test_a_checkpoint_of_an_experiment_is_deployed_and_another_downloaded() -> N
     picker = make()
     fill("kind", "deploy")
     assert picker.check() == "Enter the checkpoint's path in Team Files."
-    picker.refresh_candidates()
+    picker._candidates.refresh()
     picked = picker.choice()
     assert picked.team_files_path == OWN
     assert picked.local_choice(lambda path: Path("/tmp") / Path(path).name) == (

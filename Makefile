@@ -7,6 +7,7 @@ SEED ?= 0
 PLAY_PORT ?= 8090
 
 .PHONY: setup demo play test lint test-slow test-gpu format clean
+.PHONY: setup demo test lint browser test-slow test-gpu format clean
 
 setup: $(STAMP)
 
@@ -36,7 +37,17 @@ lint: $(STAMP)
 test: lint
 	$(BIN)/pytest -n 2 -m "not slow and not gpu"
 
-test-slow: $(STAMP)
+# The tests of the apps' pages want a browser, and npm for stand-ins of the platform's scripts.
+browser:
+	@missing=; for name in chromium npm; do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    $$missing fonts-liberation; \
+	elif [ -n "$$missing" ]; then \
+	  echo "Missing, so the tests of the apps' pages are skipped: apt-get install$$missing"; \
+	fi
+
+test-slow: $(STAMP) browser
 	$(BIN)/pytest -m "slow and not gpu" --timeout 1500
 
 test-gpu: $(STAMP)

@@ -6,8 +6,7 @@ STAMP := $(VENV)/.installed
 SEED ?= 0
 PLAY_PORT ?= 8090
 
-.PHONY: setup demo play test lint test-slow test-gpu format clean
-.PHONY: setup demo test lint browser test-slow test-gpu format clean
+.PHONY: setup demo play test lint browser test-slow test-gpu format clean
 
 setup: $(STAMP)
 

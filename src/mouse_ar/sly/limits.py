@@ -1,0 +1,40 @@
+"""How patient a connection to an instance is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Limits"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How patient a connection is.
+
+    Args:
+        connect_seconds: longest wait for a connection.
+        silence_seconds: longest time without a byte going either way.
+        answer_seconds: longest wait for an answer to a file that was sent, and longest time for
+            an answer as a whole, but for what it may take at ``slowest_bytes_per_second``.
+        slowest_bytes_per_second: an answer slower than that is given up.
+        attempts: attempts in a row that may fail.
+        first_pause_seconds: pause after the first; doubled after every further one.
+        longest_pause_seconds: the pause grows to that.
+        total_seconds: no further attempt after that time without any progress.
+    """
+
+    connect_seconds: float = 10.0
+    silence_seconds: float = 120.0
+    answer_seconds: float = 300.0
+    slowest_bytes_per_second: float = 20_000.0
+    attempts: int = 8
+    first_pause_seconds: float = 1.0
+    longest_pause_seconds: float = 30.0
+    total_seconds: float = 900.0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or min(self.connect_seconds, self.silence_seconds) <= 0:
+            raise ValueError(
+                "Limits need attempts >= 1 and times > 0, got "
+                f"{self.attempts}, {self.connect_seconds}, {self.silence_seconds}."
+            )

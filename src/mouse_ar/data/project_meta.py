@@ -11,7 +11,7 @@ from typing import Any
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.data.annotations import IGNORED_TAG, MOUSE_CLASS, REVIEWED_TAG, ProjectTag
 
-__all__ = ["merge_meta", "value_types", "with_tags"]
+__all__ = ["join_meta", "merge_meta", "value_types", "with_tags"]
 
 _MOUSE_COLOR = (16, 172, 132)
 _GRAY = (131, 149, 167)
@@ -71,6 +71,31 @@ def with_tags(meta: Mapping[str, Any], tags: Iterable[ProjectTag]) -> dict[str, 
             known[tag.name] = kind
             added.append(_tag(tag.name, kind, _GRAY))
     return {**meta, "tags": [*(meta.get("tags") or []), *added]}
+
+
+def join_meta(meta: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the classes and tags of another meta where they are missing.
+
+    Ids of the other are left out: they mean something else here.
+
+    Raises:
+        ValueError: one of them exists here with another shape or value type.
+    """
+    joined = dict(meta)
+    for kind, name, what in (("classes", "title", "shape"), ("tags", "name", "value_type")):
+        known = {entry[name]: entry for entry in meta.get(kind) or []}
+        new = []
+        for entry in other.get(kind) or []:
+            here = known.get(entry[name])
+            if here is None:
+                new.append({key: value for key, value in entry.items() if key != "id"})
+            elif here.get(what) not in {entry.get(what), "any"}:
+                raise ValueError(
+                    f"{entry[name]!r} has {what} {here.get(what)!r} in this project, expected "
+                    f"{entry.get(what)!r}. Use another project, or rename it in one of them."
+                )
+        joined[kind] = [*(meta.get(kind) or []), *new]
+    return joined
 
 
 def _check_mouse_class(classes: Iterable[Mapping[str, Any]]) -> None:

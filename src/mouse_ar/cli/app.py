@@ -12,6 +12,7 @@ from mouse_ar.cli.data import import_annotations_command, preprocess
 from mouse_ar.cli.detectors import convert_detector, list_sessions
 from mouse_ar.cli.model import evaluate, train
 from mouse_ar.cli.options import ConfigOption, settings_from
+from mouse_ar.cli.remote import pull, push
 from mouse_ar.cli.serve import serve_detector
 from mouse_ar.cli.videos import detect, infer
 from mouse_ar.console import out
@@ -19,6 +20,7 @@ from mouse_ar.demo import DemoConfig, run_demo
 from mouse_ar.detection.errors import DetectorUnavailableError
 from mouse_ar.mvd import CheckpointError
 from mouse_ar.pipelines.store import BusyError
+from mouse_ar.sly.errors import TransferError
 from mouse_ar.training.state import ResumeError
 from mouse_ar.video.probe import VideoError
 
@@ -41,10 +43,11 @@ _EXPECTED = (
     BusyError,
     ResumeError,
     DetectorUnavailableError,
+    TransferError,
 )
 
 app.command("import-annotations")(import_annotations_command)
-for command in (preprocess, train, evaluate, infer, detect):
+for command in (preprocess, train, evaluate, infer, detect, pull, push):
     app.command()(command)
 app.command("serve-detector")(serve_detector)
 app.command("convert-detector")(convert_detector)

@@ -16,6 +16,7 @@ from mouse_ar.cli.options import (
     settings_from,
     yaml_value,
 )
+from mouse_ar.cli.remote import import_to_project
 from mouse_ar.console import ProgressView, out
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.data.annotations import IGNORED_TAG
@@ -33,10 +34,19 @@ __all__ = ["import_annotations_command", "preprocess"]
 
 
 def import_annotations_command(
-    videos: Annotated[Path, typer.Argument(help="Project, or a plain folder of videos.")],
-    tables: Annotated[list[Path], typer.Argument(help="CSV tables: BORIS exports or plain.")],
+    videos: Annotated[
+        Path,
+        typer.Argument(help="Project, or a plain folder of videos. Not with --project-id."),
+    ],
+    tables: Annotated[
+        list[Path] | None, typer.Argument(help="CSV tables: BORIS exports or plain.")
+    ] = None,
     project: Annotated[
         Path | None, typer.Option(help="Where to make the project, for a plain folder.")
+    ] = None,
+    project_id: Annotated[
+        int | None,
+        typer.Option(help="Import into this project of a Supervisely instance instead."),
     ] = None,
     actions: ActionsOption = None,
     ignore_label: Annotated[
@@ -50,19 +60,37 @@ def import_annotations_command(
         Units, typer.Option(help="What start and end hold, where their columns do not say.")
     ] = "auto",
 ) -> None:
-    """Turn CSV tables of labels into tags of a local project."""
+    """Turn CSV tables of labels into tags of a project."""
     action_set = load_actions(actions)
-    target, left_out = _project_for(videos, project, action_set)
-    opened = LocalProject.create(target, actions=action_set)
-    with ProgressView() as view:
-        report = import_annotations(
-            opened,
-            tables,
-            ignore_labels=[IGNORED_TAG, *(ignore_label or [])],
+    labels = [IGNORED_TAG, *(ignore_label or [])]
+    left_out = 0
+    if project_id is not None:
+        if project is not None:
+            raise typer.BadParameter("give --project or --project-id, not both.")
+        target = f"{project_id} of the instance"
+        report = import_to_project(
+            project_id,
+            [videos, *(tables or [])],
+            actions=action_set,
+            ignore_labels=labels,
             point_seconds=point_seconds,
             units=units,
-            progress=lambda done, total: view("importing", done, total),
         )
+    else:
+        if not tables:
+            raise typer.BadParameter("expected one CSV table or more after the videos, got none.")
+        folder, left_out = _project_for(videos, project, action_set)
+        target = str(folder)
+        opened = LocalProject.create(folder, actions=action_set)
+        with ProgressView() as view:
+            report = import_annotations(
+                opened,
+                tables,
+                ignore_labels=labels,
+                point_seconds=point_seconds,
+                units=units,
+                progress=lambda done, total: view("importing", done, total),
+            )
     out.print(report.to_text(), markup=False)
     out.print(f"project: {target}", markup=False)
     # Single rows that do not fit are for the user to read; a whole table or video is a failure.

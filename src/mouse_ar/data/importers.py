@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
-from mouse_ar.core.actions import ActionKind, normalized
+from mouse_ar.core.actions import ActionKind, ActionSet, normalized
 from mouse_ar.core.types import Interval
 from mouse_ar.data.annotations import IGNORED_TAG, ProjectTag, VideoAnnotation
 from mouse_ar.data.boris import read_boris
 from mouse_ar.data.clock import Clock, Timing
 from mouse_ar.data.import_report import ImportReport, RowProblem
-from mouse_ar.data.local_project import LocalProject, ProjectVideo
 from mouse_ar.data.matching import VideoMatcher
+from mouse_ar.data.project_layout import ProjectVideo
 from mouse_ar.data.tables import EventRow, Table, Units, read_grids, read_plain
 from mouse_ar.video.failures import VIDEO_FAILURES
 from mouse_ar.video.probe import probe
 
-__all__ = ["DEFAULT_POINT_SECONDS", "ImportReport", "TableFormat", "import_annotations"]
+__all__ = [
+    "DEFAULT_POINT_SECONDS",
+    "ImportReport",
+    "LabelledProject",
+    "TableFormat",
+    "import_annotations",
+]
 
 TableFormat = Literal["auto", "plain", "boris"]
 
@@ -27,6 +33,23 @@ TableFormat = Literal["auto", "plain", "boris"]
 DEFAULT_POINT_SECONDS = 0.2
 # An observation this much longer than its video holds more videos than one.
 _SAME_LENGTH_SECONDS = 1.0
+
+
+class LabelledProject(Protocol):
+    """What is needed of a project; :class:`~mouse_ar.data.local_project.LocalProject` has it."""
+
+    @property
+    def actions(self) -> ActionSet:
+        """The actions that labels may mean."""
+
+    def videos(self) -> list[ProjectVideo]:
+        """Its videos, sorted."""
+
+    def read(self, video: ProjectVideo) -> VideoAnnotation:
+        """The annotation of a video."""
+
+    def add_tags(self, video: ProjectVideo, tags: Iterable[ProjectTag]) -> int:
+        """Add tags that are not there; how many were added."""
 
 
 class _Failure(Exception):
@@ -39,7 +62,7 @@ class _Failure(Exception):
 
 
 def import_annotations(
-    project: LocalProject,
+    project: LabelledProject,
     tables: Sequence[Path | str],
     *,
     format: TableFormat = "auto",
@@ -106,7 +129,7 @@ class _Import:
 
     def __init__(
         self,
-        project: LocalProject,
+        project: LabelledProject,
         ignore_labels: Iterable[str],
         point_seconds: float,
         read_timing: Callable[[Path], Timing],

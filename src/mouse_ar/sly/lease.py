@@ -35,6 +35,10 @@ _SECONDS = 180.0
 _SETTLE_SECONDS = 2.0
 
 
+# Ids of leases whose runs have ended in this process.
+_GIVEN_UP: set[str] = set()
+
+
 class Lease:
     """A project held for a while; see :func:`leased`."""
 
@@ -80,7 +84,8 @@ class Lease:
         self._over.set()
         if self._thread.ident is not None:
             self._thread.join()
-        # One that cannot be given back expires.
+        # One that cannot be given back expires, but for this process, which knows of it.
+        _GIVEN_UP.add(self._id)
         with suppress(TransferError):
             self._project.change_own_data(self._without)
 
@@ -162,8 +167,10 @@ def _place() -> str | None:
 
 
 def _is_dead(lease: dict[str, Any]) -> bool:
-    """Whether it is known that the run which wrote a lease was killed: it ran here."""
+    """Whether it is known that the run which wrote a lease has ended: it ran here."""
     place, process = lease.get("place"), lease.get("process")
+    if lease.get("id") in _GIVEN_UP:
+        return True
     return place is not None and place == _place() and not Path("/proc", str(process)).is_dir()
 
 

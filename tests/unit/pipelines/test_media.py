@@ -121,18 +121,20 @@ def test_inference_publishes_each_video(far: LocalProject, tmp_path: Path) -> No
         dataset, name = result.key.rsplit("/", 1)
         video = LocalProject.open(output / "project", with_files=False).video(dataset, name)
         assert video.ann_path.is_file()
-        video.video_path.unlink()
+        video.video_path.unlink(missing_ok=True)
         told.append(result.key)
 
-    for _ in range(2):
+    for fetched in (3, 0):
+        media = FarMedia(far)
         report = infer(
             tmp_path / "mirror",
             output,
             predictor=predictor(),
             detector=tiny.BoxDetector(),
-            media=FarMedia(far),
+            media=media,
             publish=publish,
         )
+        assert len(media.fetched) == fetched
         assert not report.failures
         assert not report.warnings
     assert told == [video.key for video in far.videos()] * 2

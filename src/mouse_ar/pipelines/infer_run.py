@@ -1,0 +1,307 @@
+"""One run of inference: per video scores, bouts, and what is left of them on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mouse_ar.core.decoding import decode
+from mouse_ar.core.manifest import slug
+from mouse_ar.core.types import ActionScores, Ethogram, Track
+from mouse_ar.data.annotations import REVIEWED_TAG, VideoAnnotation
+from mouse_ar.data.local_project import LocalProject, ProjectVideo
+from mouse_ar.detection.protocol import Detector
+from mouse_ar.pipelines.inputs import InputVideo
+from mouse_ar.pipelines.media import LocalMedia, Media
+from mouse_ar.pipelines.predictor import Predictor
+from mouse_ar.pipelines.results import (
+    VideoResult,
+    load_scores,
+    save_scores,
+    scores_path,
+)
+from mouse_ar.pipelines.scoring import score_without_mouse
+from mouse_ar.pipelines.store import Store
+from mouse_ar.pipelines.tracks import Tracker
+from mouse_ar.video.failures import VIDEO_FAILURES
+from mouse_ar.video.overlay import write_overlay
+from mouse_ar.video.probe import VideoMeta, probe
+
+__all__ = ["InferReport", "InferRun", "Progress"]
+
+Progress = Callable[[str, int, int], None]
+
+_NO_MOUSE = "{}: no mouse was found in any frame."
+
+
+@dataclass
+class InferReport:
+    """What a run did.
+
+    Args:
+        project: the annotated project.
+        results: per video of this run, in order of keys.
+        resumed: keys whose scores were there from an earlier run.
+        failures: cause by key.
+        warnings: what the user should know.
+    """
+
+    project: Path
+    results: list[VideoResult] = field(default_factory=list)
+    resumed: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+class InferRun:
+    """State of one call of :func:`~mouse_ar.pipelines.infer.infer`."""
+
+    def __init__(
+        self,
+        output: Path,
+        *,
+        predictor: Predictor,
+        detector: Detector,
+        detect_every: int,
+        settings: Mapping[str, Any],
+        batch_size: int,
+        media: Media | None,
+        publish: Callable[[VideoResult], None],
+        progress: Progress,
+    ) -> None:
+        self.store = Store(output)
+        self._output, self._predictor = output, predictor
+        self._batch_size, self._progress = batch_size, progress
+        self._with_files, self._publish = media is None, publish
+        self._media = media or LocalMedia(self.store.hashes)
+        self._stride = settings["stride_frames"]
+        self._tracker = Tracker(detector=detector, detect_every=detect_every)
+        self._made_with = {
+            "checkpoint_sha256": predictor.sha256,
+            "detector": detector.fingerprint,
+            "detect_every": detect_every,
+            **settings,
+        }
+
+    def open_project(self) -> None:
+        """Open the project of the results, or create it; only while the lock is held."""
+        self.project = LocalProject.create(
+            self._output / "project",
+            actions=self._predictor.actions,
+            confidence=True,
+            with_files=self._with_files,
+        )
+        self.store.sweep(
+            self.project,
+            datasets=self.project.datasets(),
+            others=(self._output / "scores", self._output / "overlays"),
+        )
+
+    def one(self, video: InputVideo, report: InferReport, *, label: str, overlay: bool) -> None:
+        """Score, decode and write one video."""
+        sha256 = self._media.sha256(video.key, video.path)
+        if not overlay and not self._with_files and self._again(video, report, sha256=sha256):
+            return
+        with self._media.opened(video.key, video.path) as path:
+            self._one(video, probe(path), report, sha256=sha256, label=label, overlay=overlay)
+
+    def _one(
+        self,
+        video: InputVideo,
+        meta: VideoMeta,
+        report: InferReport,
+        *,
+        sha256: str,
+        label: str,
+        overlay: bool,
+    ) -> None:
+        report.warnings += [f"{video.key}: {text}" for text in meta.warnings]
+        if (warning := self._predictor.fps_warning(meta)) is not None:
+            report.warnings.append(warning)
+        reviewed = self._reviewed(video, sha256=sha256)
+        track = self._tracker.track(
+            meta,
+            sha256=sha256,
+            progress=lambda done, total: self._progress(f"detecting {label}", done, total),
+        )
+        scores, resumed = self._scores(video, meta, track, sha256, label)
+        if resumed:
+            report.resumed.append(video.key)
+        if not track.present_T.any():
+            report.warnings.append(_NO_MOUSE.format(video.key))
+        if reviewed is None:
+            ethogram = self._decode(scores)
+            self._write(video, meta, track, ethogram, sha256)
+        else:
+            ethogram = Ethogram(num_frames=meta.num_frames, fps=meta.fps, bouts=reviewed.bouts)
+        if overlay:
+            self._overlay(video, meta, track, ethogram, label)
+        self._done(video, report, ethogram, meta.timestamps_seconds, reviewed=reviewed is not None)
+
+    def _scores(
+        self, video: InputVideo, meta: VideoMeta, track: Track, sha256: str, label: str
+    ) -> tuple[ActionScores, bool]:
+        kept = self._kept_scores(video, sha256=sha256)
+        if kept is not None:
+            return kept[0], True
+        if track.present_T.any():
+            fresh = self._predictor.score(
+                meta,
+                track,
+                stride_frames=self._stride,
+                batch_size=self._batch_size,
+                progress=lambda done, total: self._progress(f"classifying {label}", done, total),
+            )
+        else:
+            fresh = score_without_mouse(meta, actions=self._predictor.actions)
+        path = scores_path(self._output, video.key)
+        header = self._header(video, sha256=sha256)
+        save_scores(path, fresh, timestamps_seconds=meta.timestamps_seconds, header=header)
+        # What a resumed run would read: both runs decode the same numbers.
+        return load_scores(path)[0], False
+
+    def _header(self, video: InputVideo, *, sha256: str) -> dict[str, Any]:
+        return {"video": video.key, "source_sha256": sha256, **self._made_with}
+
+    def _kept_scores(
+        self, video: InputVideo, *, sha256: str
+    ) -> tuple[ActionScores, NDArray[np.float64]] | None:
+        """Scores of an earlier run and the frames' times, if nothing has changed since."""
+        path = scores_path(self._output, video.key)
+        if not path.is_file():
+            return None
+        # A file that cannot be read, or belongs to another model, is made anew.
+        try:
+            scores, timestamps_seconds, stored = load_scores(path)
+        except ValueError:
+            return None
+        same = stored == self._header(video, sha256=sha256)
+        return (scores, timestamps_seconds) if same else None
+
+    def _again(self, video: InputVideo, report: InferReport, *, sha256: str) -> bool:
+        """Decode the scores of an earlier run without the video; whether that can be done."""
+        kept = self._kept_scores(video, sha256=sha256)
+        target = self.project.video(video.dataset, video.name)
+        if kept is None or not target.ann_path.is_file():
+            return False
+        annotation = self.project.read(target)
+        if annotation.provenance.get("source_sha256") != sha256:
+            return False
+        scores, timestamps_seconds = kept
+        reviewed = self._reviewed(video, sha256=sha256)
+        if reviewed is None:
+            ethogram = self._decode(scores)
+            self.project.write(video.dataset, video.name, replace(annotation, bouts=ethogram.bouts))
+        else:
+            ethogram = Ethogram(len(timestamps_seconds), scores.fps, reviewed.bouts)
+        report.resumed.append(video.key)
+        if annotation.track is None:
+            report.warnings.append(_NO_MOUSE.format(video.key))
+        self._done(video, report, ethogram, timestamps_seconds, reviewed=reviewed is not None)
+        return True
+
+    def _decode(self, scores: ActionScores) -> Ethogram:
+        return decode(scores, actions=self._predictor.actions, params=self._predictor.decoding)
+
+    def _done(
+        self,
+        video: InputVideo,
+        report: InferReport,
+        ethogram: Ethogram,
+        timestamps_seconds: NDArray[np.float64],
+        *,
+        reviewed: bool,
+    ) -> None:
+        result = VideoResult(video.key, ethogram, timestamps_seconds, reviewed=reviewed)
+        if reviewed:
+            report.warnings.append(
+                f"{video.key}: is marked {REVIEWED_TAG!r} in {self.project.path}, so its tags "
+                "there were left as they are."
+            )
+        else:
+            self._publish(result)
+        report.results.append(result)
+
+    def _reviewed(self, video: InputVideo, *, sha256: str) -> VideoAnnotation | None:
+        """What a person has made of an earlier run's prediction, if they have.
+
+        Raises:
+            ValueError: when it belongs to another video of the same name.
+        """
+        target = self.project.video(video.dataset, video.name)
+        if not target.ann_path.is_file():
+            return None
+        annotation = self.project.read(target)
+        if not annotation.has_video_tag(REVIEWED_TAG):
+            return None
+        if annotation.provenance.get("source_sha256", sha256) != sha256:
+            raise ValueError(
+                f"{video.path} is not the video whose tags were reviewed in {self.project.path}: "
+                "it has the same name and other content. Rename it, or remove the tag "
+                f"{REVIEWED_TAG!r} there to have it annotated anew."
+            )
+        return annotation
+
+    def all_results(self, report: InferReport) -> list[VideoResult]:
+        """This run's results and those of earlier runs that are still in the project, by key."""
+        results = {result.key: result for result in report.results}
+        for video in self.project.videos():
+            if video.key in results:
+                continue
+            try:
+                results[video.key] = self._earlier(video)
+            except VIDEO_FAILURES as error:
+                report.warnings.append(f"{video.key}: is left out of the tables: {error}")
+        return [results[key] for key in sorted(results)]
+
+    def _earlier(self, video: ProjectVideo) -> VideoResult:
+        annotation = self.project.read(video)
+        if video.video_path.is_file():
+            meta = probe(video.video_path)
+            fps, timestamps_seconds = meta.fps, meta.timestamps_seconds
+        else:
+            scores, timestamps_seconds, _ = load_scores(scores_path(self._output, video.key))
+            fps = scores.fps
+        return VideoResult(
+            video.key,
+            Ethogram(num_frames=len(timestamps_seconds), fps=fps, bouts=annotation.bouts),
+            timestamps_seconds,
+            reviewed=annotation.has_video_tag(REVIEWED_TAG),
+        )
+
+    def _write(
+        self, video: InputVideo, meta: VideoMeta, track: Track, ethogram: Ethogram, sha256: str
+    ) -> None:
+        target = self.project.video(video.dataset, video.name)
+        taken = target.video_path.exists()
+        if taken and self.store.hashes.sha256(target.video_path) != sha256:
+            self.project.remove(video.dataset, video.name)
+        self.project.add_video(video.dataset, video.name, meta.path)
+        annotation = VideoAnnotation(
+            num_frames=meta.num_frames,
+            width=meta.width,
+            height=meta.height,
+            bouts=ethogram.bouts,
+            track=track,
+        )
+        provenance = {"kind": "prediction", "source_sha256": sha256, "fps": meta.fps}
+        self.project.write(
+            video.dataset, video.name, annotation, provenance={**provenance, **self._made_with}
+        )
+
+    def _overlay(
+        self, video: InputVideo, meta: VideoMeta, track: Track, ethogram: Ethogram, label: str
+    ) -> None:
+        write_overlay(
+            meta.path,
+            self._output / "overlays" / f"{slug(video.key)}.mp4",
+            ethograms={"predicted": ethogram},
+            track=track,
+            colors={a.name: a.color for a in self._predictor.actions.actions},
+            progress=lambda done, total: self._progress(f"drawing {label}", done, total),
+        )

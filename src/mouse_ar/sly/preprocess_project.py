@@ -1,0 +1,196 @@
+"""Preprocessing of a project of an instance into another one.
+
+The pipeline is that of the command line. It works on mirrors that hold the annotations of both
+projects and no videos: a source video is fetched when its turn comes, what was made of it is
+uploaded, and both files are removed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mouse_ar.core.actions import ActionSet
+from mouse_ar.core.manifest import Item, Manifest, slug
+from mouse_ar.core.splitting import Split
+from mouse_ar.data.annotations import PROVENANCE_KEY
+from mouse_ar.data.local_project import LocalProject
+from mouse_ar.detection.protocol import Detector
+from mouse_ar.pipelines.config import PreprocessConfig
+from mouse_ar.pipelines.preprocess import PreprocessReport, preprocess
+from mouse_ar.pipelines.store import Store
+from mouse_ar.sly.annotations import write_annotation
+from mouse_ar.sly.claims import check_claim, claim
+from mouse_ar.sly.lease import Lease, leased
+from mouse_ar.sly.media import RemoteMedia, disk_budget
+from mouse_ar.sly.mirror import mirror_annotations
+from mouse_ar.sly.project import RemoteProject
+from mouse_ar.sly.team_files import download_file, find_file
+from mouse_ar.sly.team_uploads import upload_file
+from mouse_ar.sly.video_upload import copy_video, upload_video
+from mouse_ar.sly.videos import RemoteVideo, remove_videos, set_custom_data
+
+__all__ = ["preprocess_project"]
+
+STATE_FOLDER = "/mouse-action-recognition/preprocess"
+
+Progress = Callable[[str, int, int], None]
+
+
+def preprocess_project(
+    source: RemoteProject,
+    target: RemoteProject,
+    *,
+    team_id: int,
+    work: Path,
+    actions: ActionSet,
+    config: PreprocessConfig,
+    detector: Detector,
+    datasets: Collection[str] = (),
+    splits: Mapping[str, Split] | None = None,
+    remove_deleted: bool = False,
+    progress: Progress | None = None,
+) -> PreprocessReport:
+    """Bring a Training Data project up to date with its source, which is never changed.
+
+    Args:
+        source: the Input Project.
+        target: Training Data.
+        team_id: whose Team Files keep the manifest between runs.
+        work: folder for the mirrors.
+        actions: classes.
+        config: settings.
+        detector: finds the mouse.
+        datasets: those of the source to look at, in the names of the mirror; all by default.
+        splits: wanted split of a video by key.
+        remove_deleted: remove what was made of videos that are gone; not with ``datasets``.
+        progress: called with (what, done, total).
+
+    Raises:
+        BusyError: another run writes to the target.
+        TransferError: the instance failed; a further run goes on.
+        ValueError: the target holds something else.
+    """
+    tell = progress or (lambda what, done, total: None)
+    check_claim(source, target, kind="training-data")
+    with leased(target) as lease:
+        claim(source, target, kind="training-data")
+        target.add_actions_to_meta(confidence=False)
+        videos = mirror_annotations(source, work / "input", datasets=datasets, progress=tell)
+        made = mirror_annotations(target, work / "data", progress=tell)
+        state = _ManifestFile(target, Store(work / "data"), team_id)
+        state.fetch()
+        publisher = _Publisher(target, work / "data", sources=videos, made=made, lease=lease)
+        media = RemoteMedia(
+            source.connection, videos, budget_bytes=disk_budget(work), progress=tell
+        )
+        try:
+            report = preprocess(
+                work / "input",
+                work / "data",
+                actions=actions,
+                config=config,
+                detector=detector,
+                splits=splits,
+                remove_deleted=remove_deleted and not datasets,
+                media=media,
+                publish=publisher,
+                keep=state.store,
+                progress=tell,
+            )
+        finally:
+            media.close()
+    if datasets:  # the others were not looked at
+        report.gone = []
+    return report
+
+
+@dataclass(frozen=True)
+class _ManifestFile:
+    """The manifest of a target, in Team Files; without it, it is rebuilt from the target."""
+
+    target: RemoteProject
+    local: Store
+    team_id: int
+
+    @property
+    def path(self) -> str:
+        return f"{STATE_FOLDER}/{self.target.id}/manifest.json"
+
+    def fetch(self) -> None:
+        self.local.manifest_path.unlink(missing_ok=True)
+        connection = self.target.connection
+        if find_file(connection, self.path, team_id=self.team_id) is not None:
+            download_file(connection, self.path, self.local.manifest_path, team_id=self.team_id)
+
+    def store(self, manifest: Manifest) -> None:
+        upload_file(
+            self.target.connection, self.local.manifest_path, self.path, team_id=self.team_id
+        )
+
+
+class _Publisher:
+    """Brings the items of one source to the target, and removes their local files."""
+
+    def __init__(
+        self,
+        target: RemoteProject,
+        folder: Path,
+        *,
+        sources: Mapping[str, RemoteVideo],
+        made: Mapping[str, RemoteVideo],
+        lease: Lease,
+    ) -> None:
+        self._target, self._folder, self._lease = target, folder, lease
+        self._sources = sources
+        self._there = {_place(key): video for key, video in made.items()}
+
+    def __call__(self, key: str, items: tuple[Item, ...]) -> None:
+        self._lease.check()
+        local = LocalProject.open(self._folder, actions=self._target.actions, with_files=False)
+        wanted = {(item.dataset, item.name) for item in items}
+        for item in items:
+            self._item(key, item, local)
+        gone = [
+            place for place in self._there if place[1].startswith(slug(key)) and place not in wanted
+        ]
+        remove_videos(self._target.connection, [self._there.pop(place) for place in gone])
+
+    def _item(self, key: str, item: Item, local: LocalProject) -> None:
+        entry = local.video(item.dataset, item.name)
+        annotation = local.read(entry)
+        dataset_id = self._target.dataset(tuple(item.dataset.split("/")))
+        if item.dataset in (Split.VAL.value, Split.TEST.value):
+            video = self._full_length(self._sources[key], item, dataset_id)
+        else:
+            video = upload_video(
+                self._target.connection,
+                entry.video_path,
+                dataset_id=dataset_id,
+                name=item.name,
+                replace=True,
+            )
+        write_annotation(self._target, video, annotation, replace=True)
+        # Last: who finds the provenance on an item may rely on the rest of it.
+        own = {PROVENANCE_KEY: dict(annotation.provenance)}
+        self._there[item.dataset, item.name] = set_custom_data(self._target.connection, video, own)
+        entry.video_path.unlink(missing_ok=True)
+
+    def _full_length(self, source: RemoteVideo, item: Item, dataset_id: int) -> RemoteVideo:
+        """The original by hash or link; a changed one takes the place of the one before it."""
+        there = self._there.get((item.dataset, item.name))
+        if there is not None and (there.hash, there.link) != (source.hash, source.link):
+            remove_videos(self._target.connection, [there])
+        return copy_video(
+            self._target.connection,
+            source,
+            dataset_id=dataset_id,
+            name=item.name,
+            folder=self._folder,
+        )
+
+
+def _place(key: str) -> tuple[str, str]:
+    dataset, _, name = key.rpartition("/")
+    return dataset, name

@@ -1,0 +1,267 @@
+"""Training on a project of an instance: download, train, evaluate, leave the artifacts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mouse_ar.core.actions import ActionSet
+from mouse_ar.data.training_data import open_training_data
+from mouse_ar.pipelines.evaluate import EvaluatedVideos, evaluate_videos
+from mouse_ar.pipelines.predictor import load_predictor, pick_device
+from mouse_ar.report.evaluation import evaluation_page, plot_training, write_evaluation
+from mouse_ar.sly.experiments import artifacts_folder, write_artifacts
+from mouse_ar.sly.mirror import mirror_project
+from mouse_ar.sly.project import RemoteProject
+from mouse_ar.sly.team_files import download_file, find_file
+from mouse_ar.sly.team_uploads import upload_folder
+from mouse_ar.training.config import TrainConfig
+from mouse_ar.training.launch import TrainingProcess, read_events
+
+__all__ = ["TrainOutcome", "TrainRequest", "train_project"]
+
+_POLL_SECONDS = 0.5
+_LATEST_SECONDS = 600.0
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What the user asks for.
+
+    Args:
+        name: of the experiment.
+        config: settings; ``pretrained`` is a path in Team Files.
+        device: like ``cpu`` or ``cuda:0``.
+        app_state: what was chosen in the app, kept with the artifacts.
+    """
+
+    name: str
+    config: TrainConfig
+    device: str
+    app_state: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainOutcome:
+    """What a training left.
+
+    Args:
+        experiment: content of ``experiment_info.json``.
+        remote: folder of the artifacts in Team Files.
+        report_id: number of ``report.html`` in Team Files, if there is one.
+        metrics: on ``test``.
+        warnings: what the user should know.
+        stopped: whether it was stopped before its last epoch.
+    """
+
+    experiment: Mapping[str, Any]
+    remote: str
+    report_id: int | None
+    metrics: Mapping[str, float | None]
+    warnings: tuple[str, ...]
+    stopped: bool
+
+
+def train_project(
+    project: RemoteProject,
+    request: TrainRequest,
+    *,
+    work: Path,
+    actions: ActionSet,
+    team_id: int,
+    task_id: int,
+    stop: threading.Event,
+    on_event: Callable[[dict[str, Any]], None],
+    progress: Progress,
+) -> TrainOutcome:
+    """Train on a Training Data project and evaluate on its test videos.
+
+    A run that was interrupted in ``work`` is continued. ``stop`` ends the training with a
+    checkpoint, which is evaluated and kept like any other.
+
+    Args:
+        project: Training Data.
+        request: what to do.
+        work: folder of the mirror, the run and the results.
+        actions: classes.
+        team_id: whose Team Files keep the artifacts.
+        task_id: of the app.
+        stop: set to end the training early.
+        on_event: receives the events of the training.
+        progress: called with (what, done, total).
+
+    Raises:
+        TransferError: the instance failed; a further run goes on.
+        TrainingFailedError: the training did.
+        ValueError: nothing to train on.
+    """
+    data = work / "data"
+    mirror_project(project, data, progress=progress)
+    config = _with_local_weights(project, request.config, work, team_id=team_id, progress=progress)
+    run = work / "run"
+    process = TrainingProcess(data, run, config=config, actions=actions, device=request.device)
+    stopped = _follow(process, stop=stop, on_event=on_event, progress=progress)
+    evaluated = _evaluate(
+        data, run, work / "evaluation", request, actions=actions, progress=progress
+    )
+    metrics = _metrics(evaluated)
+    remote = artifacts_folder(project_id=project.id, project_name=project.name, task_id=task_id)
+    info = write_artifacts(
+        work / "artifacts",
+        run=run,
+        evaluation=None if evaluated is None else work / "evaluation",
+        name=request.name,
+        remote=remote,
+        config=request.config,
+        actions=actions,
+        project_id=project.id,
+        task_id=task_id,
+        metrics=metrics,
+        app_state=request.app_state,
+    )
+    upload_folder(
+        project.connection,
+        work / "artifacts",
+        remote,
+        team_id=team_id,
+        progress=lambda done, total: progress("uploading artifacts", done, total),
+    )
+    report = find_file(project.connection, remote + "report.html", team_id=team_id)
+    return TrainOutcome(
+        experiment=info,
+        remote=remote,
+        report_id=None if report is None else report.id,
+        metrics=metrics,
+        warnings=tuple(_warnings(run, evaluated)),
+        stopped=stopped,
+    )
+
+
+def _with_local_weights(
+    project: RemoteProject,
+    config: TrainConfig,
+    work: Path,
+    *,
+    team_id: int,
+    progress: Progress,
+) -> TrainConfig:
+    """The settings with the weights to start from on this disk."""
+    if config.pretrained is None:
+        return config
+    path = work / "weights" / Path(config.pretrained).name
+    download_file(
+        project.connection,
+        config.pretrained,
+        path,
+        team_id=team_id,
+        progress=lambda done: progress("downloading weights", done, max(done, 1)),
+    )
+    return TrainConfig.from_dict({**config.to_dict(), "pretrained": str(path)})
+
+
+def _follow(
+    process: TrainingProcess,
+    *,
+    stop: threading.Event,
+    on_event: Callable[[dict[str, Any]], None],
+    progress: Progress,
+) -> bool:
+    """Mirror a training until it ends; whether it was stopped."""
+    total, stopped, asked = 1, False, 0.0
+    try:
+        while True:
+            running = process.running
+            for event in process.events():
+                on_event(event)
+                kind = event["event"]
+                if kind == "start":
+                    total = max(1, event["epochs"] * event["steps_per_epoch"])
+                elif kind == "step":
+                    progress("training", event["step"], total)
+                stopped = stopped or kind == "stopped"
+            if not running:
+                process.check()
+                return stopped
+            if stop.is_set():
+                asked = asked or time.monotonic()
+                process.stop()
+                if time.monotonic() - asked > _LATEST_SECONDS:
+                    process.kill()
+            process.wait(_POLL_SECONDS)
+    except BaseException:
+        process.stop()
+        if not process.wait(_LATEST_SECONDS):
+            process.kill()
+        raise
+
+
+def _evaluate(
+    data: Path,
+    run: Path,
+    folder: Path,
+    request: TrainRequest,
+    *,
+    actions: ActionSet,
+    progress: Progress,
+) -> EvaluatedVideos | None:
+    """Evaluate the best checkpoint on ``test``; None where there are no test videos."""
+    records = open_training_data(data, actions=actions).test
+    if not records:
+        return None
+    checkpoint = run / "checkpoints" / "best.safetensors"
+    predictor = load_predictor(checkpoint, device=pick_device(request.device))
+    result = evaluate_videos(records, predictor=predictor, progress=progress)
+    write_evaluation(
+        folder,
+        result,
+        records=records,
+        actions=actions,
+        checkpoint_sha256=predictor.sha256,
+    )
+    plot_training(folder / "training.png", list(read_events(run)))
+    evaluation_page(
+        folder / "report.html",
+        result,
+        title=f"Experiment {request.name}",
+        pictures={
+            "True and predicted bouts": folder / "ethogram.png",
+            "Training": folder / "training.png",
+        },
+        facts={
+            "network": request.config.model,
+            "weights at the start": request.config.pretrained or "none",
+            "window": f"{request.config.num_frames} frames x {request.config.sampling_rate}",
+            "checkpoint (SHA-256)": predictor.sha256,
+        },
+    )
+    return result
+
+
+def _metrics(result: EvaluatedVideos | None) -> dict[str, float | None]:
+    """What lists of experiments show: macro means, and F1 per action."""
+    if result is None:
+        return {}
+    evaluation = result.evaluation
+    found: dict[str, float | None] = {
+        "bout F1": evaluation.macro_bout_f1,
+        "frame F1": evaluation.macro_frame_f1,
+    }
+    for action, scores in evaluation.pooled.items():
+        found[f"{action}: bout F1"] = scores.bouts.f1
+        found[f"{action}: frame F1"] = scores.frames.f1
+    return found
+
+
+def _warnings(run: Path, result: EvaluatedVideos | None) -> list[str]:
+    found = [event["text"] for event in read_events(run) if event["event"] == "warning"]
+    if result is None:
+        found.append("No test videos: nothing tells how good the model is on new ones.")
+    else:
+        found += [f"{key}: could not be scored: {text}" for key, text in result.failures.items()]
+    return list(dict.fromkeys(found))

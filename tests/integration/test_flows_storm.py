@@ -91,7 +91,10 @@ def test_an_instance_that_is_gone_ends_the_run_and_a_further_one_goes_on(tmp_pat
         target, report = run_preprocess(connection, source, tmp_path / "work2")
         assert (len(report.processed), report.unchanged) == (2, 1)
         made = double.dump(target.id)
-
-        other = make_input(double, tmp_path / "again", SOME)
-        assert made["datasets"] == double.dump(target.id)["datasets"]
-        assert double.dump(other)["datasets"] == double.dump(source)["datasets"]
+    with (
+        running(Double(tmp_path / "calm")) as double,
+        Connection(supervisely.Api(double.url, double.token), limits=PATIENT) as connection,
+    ):
+        source = make_input(double, tmp_path / "calm input", SOME)
+        target, _ = run_preprocess(connection, source, tmp_path / "calm work")
+        assert double.dump(target.id) == made

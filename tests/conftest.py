@@ -56,14 +56,33 @@ def shared_golden() -> Path:
     return _shared("golden")
 
 
+def _import_sdk() -> ModuleType:
+    # pylibmagic brings the library that the SDK's import needs.
+    importlib.import_module("pylibmagic")
+    importlib.import_module("supervisely.app.widgets")
+    return importlib.import_module("supervisely")
+
+
+def _sdk() -> ModuleType:
+    """The Supervisely SDK.
+
+    It imports again every module on the call stack, which fails for the frames of an xdist worker;
+    a new thread has none of them.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(_import_sdk).result()
+
+
+def pytest_pycollect_makemodule(module_path: Path) -> None:
+    """Import the SDK in time for modules of tests that do so themselves."""
+    if any(name in module_path.read_text(encoding="utf-8") for name in ("supervisely", ".sly")):
+        _sdk()
+
+
 @pytest.fixture(scope="session")
 def sly() -> ModuleType:
-    """The Supervisely SDK; pylibmagic brings the library that its import needs."""
-    importlib.import_module("pylibmagic")
-    # The SDK imports again every module on the call stack, which fails for the frames of an xdist
-    # worker; a new thread has none of them.
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(importlib.import_module, "supervisely").result()
+    """The Supervisely SDK."""
+    return _sdk()
 
 
 @pytest.fixture(scope="session")

@@ -170,6 +170,35 @@ def tags_list(double: Double, call: Call) -> Any:
     return paged(double, call, entities)
 
 
+@endpoint("tags.bulk.add")
+def tags_bulk_add(double: Double, call: Call) -> Any:
+    # api.video.tag.create_bulk, create: beside what is there; limits of frame ranges are not kept
+    project = double.state.project(call.integer("projectId"))
+    titles = {known["id"]: known["title"] for known in project.classes}
+    new = []
+    for sent in call.items("tags"):
+        settings = sent.get("settings") or {}
+        demand(set(settings.get("classes") or []) <= set(titles), "A class is not of this project")
+        new.append(
+            {
+                "name": sent.get("title"),
+                "color": sent.get("color", "#00FF00"),
+                "hotkey": sent.get("hotkey", ""),
+                "value_type": settings.get("type"),
+                "applicable_type": settings.get("applicableType", "all"),
+                "target_type": settings.get("targetType", "all"),
+                "classes": [titles[number] for number in settings.get("classes") or []],
+                **({"values": settings["values"]} if settings.get("values") else {}),
+            }
+        )
+    names = {tag["name"] for tag in new}
+    taken = names & {tag["name"] for tag in project.tags}
+    demand(not taken, f"There are tags {sorted(taken)} already")
+    project.tags = merged_tags(project.tags, [*project.tags, *new], used=set())
+    project.updated = now()
+    return [{"id": t["id"], "title": t["name"]} for t in project.tags if t["name"] in names]
+
+
 @endpoint("advanced.object_classes.list")
 def classes_list(double: Double, call: Call) -> Any:
     # api.object_class.get_list, get_name_to_id_map

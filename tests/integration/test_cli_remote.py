@@ -154,7 +154,7 @@ def test_mistakes_are_told_in_one_line(
     instance.down()
     code, said = command("push", local.path)
     assert (code, lines(said)) == (1, 1)
-    assert "TransferError: Supervisely: making project 'mice'" in said
+    assert "TransferError: Supervisely: looking for project 'mice'" in said
     assert "the same command goes on after it" in said
     monkeypatch.delenv("API_TOKEN")
     code, said = command("pull", 12, tmp_path / "copy")

@@ -121,8 +121,8 @@ def import_to_project(
 
     with instance() as connection:
         project = RemoteProject.open(connection, project_id, actions=actions)
-        with leased(project), ProgressView() as view:
-            target = LabelTarget(project)
+        with leased(project) as lease, ProgressView() as view:
+            target = LabelTarget(project, lease)
             return import_annotations(
                 target,
                 tables,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,15 +79,26 @@ class TrainingData:
     fingerprint: str
 
 
-def open_training_data(path: Path, *, actions: ActionSet) -> TrainingData:
+def open_training_data(
+    path: Path,
+    *,
+    actions: ActionSet,
+    fps_of: Callable[[str], float | None] | None = None,
+) -> TrainingData:
     """Read a Training Data project from disk.
+
+    Args:
+        path: of the project.
+        actions: the classes to expect.
+        fps_of: given for a mirror without video files: frame rate of a video by its key, as the
+            earlier apps did not store it with the clips.
 
     Raises:
         FileNotFoundError: no project there.
         ValueError: it holds nothing to train on or to evaluate with, with what was found instead,
             or it was made with other actions.
     """
-    project = LocalProject.open(path, actions=actions)
+    project = LocalProject.open(path, actions=actions, with_files=fps_of is None)
     parts: dict[str, list[VideoRecord]] = {"clips": [], "val": [], "test": []}
     for video in project.videos():
         dataset = video.dataset.removeprefix(f"{_NESTED_TRAIN}/")
@@ -95,7 +106,7 @@ def open_training_data(path: Path, *, actions: ActionSet) -> TrainingData:
         annotation = project.read(video)
         _check_actions(video, annotation, actions=actions, part=part)
         if part in parts:
-            parts[part].append(_record(video, annotation, dataset=dataset))
+            parts[part].append(_record(video, annotation, dataset=dataset, fps_of=fps_of))
     if not any(parts.values()):
         raise ValueError(
             f"{path} holds no training clips and no val or test videos: expected datasets "
@@ -124,10 +135,18 @@ def _check_actions(
         )
 
 
-def _record(video: ProjectVideo, annotation: VideoAnnotation, *, dataset: str) -> VideoRecord:
+def _record(
+    video: ProjectVideo,
+    annotation: VideoAnnotation,
+    *,
+    dataset: str,
+    fps_of: Callable[[str], float | None] | None,
+) -> VideoRecord:
     stored = annotation.provenance
     entry = stored.get("entry", {})
-    fps = float(stored["fps"]) if "fps" in stored else probe(video.video_path).fps
+    fps = float(stored["fps"]) if "fps" in stored else fps_of(video.key) if fps_of else None
+    if fps is None:
+        fps = probe(video.video_path).fps
     return VideoRecord(
         key=video.key,
         dataset=dataset,

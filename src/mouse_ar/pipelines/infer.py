@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from mouse_ar.data.annotations import VideoAnnotation
 from mouse_ar.data.files import write_json
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.detection.tracking import DETECT_EVERY
 from mouse_ar.pipelines.infer_run import InferReport, InferRun, Progress
-from mouse_ar.pipelines.inputs import find_videos
+from mouse_ar.pipelines.inputs import InputVideo, find_videos
 from mouse_ar.pipelines.media import Media
 from mouse_ar.pipelines.predictor import Predictor
 from mouse_ar.pipelines.results import (
@@ -32,8 +33,9 @@ def infer(
     stride_frames: int | None = None,
     batch_size: int = 16,
     overlay: bool = False,
+    unreadable: Mapping[str, str] | None = None,
     media: Media | None = None,
-    publish: Callable[[VideoResult], None] | None = None,
+    publish: Callable[[VideoResult], VideoAnnotation | None] | None = None,
     progress: Progress | None = None,
 ) -> InferReport:
     """Annotate every video of a project, a folder, or one file.
@@ -53,10 +55,13 @@ def infer(
         stride_frames: step between windows; a quarter of the window by default.
         batch_size: windows per forward pass.
         overlay: also draw boxes and bouts into copies of the videos.
+        unreadable: cause by key of videos that are not to be touched in this run, as they or what
+            was made of them cannot be read now; they are failures.
         media: where the videos are; where they belong, by default. With it, ``source`` and
             ``output/project`` may be mirrors without video files.
         publish: called with each video's result once its scores and annotation are written; not
-            with what a person has reviewed.
+            with what a person has reviewed. Gives what a person has made of an earlier prediction
+            meanwhile, if they have: that stays and is tabulated.
         progress: called with (what, done, total). What it raises ends the run, which can be
             continued.
 
@@ -67,8 +72,10 @@ def infer(
         ValueError: ``source`` and ``output`` lie inside one another, so that results would become
             input or be written over it.
     """
+    tell = progress or (lambda what, done, total: None)
     refuse_overlap(source, output)
-    videos = find_videos(source, with_files=media is None)
+    report = InferReport(project=output / "project", failures=dict(unreadable or {}))
+    videos = _chosen(source, with_files=media is None, without=report.failures)
     run = InferRun(
         output,
         predictor=predictor,
@@ -78,9 +85,8 @@ def infer(
         batch_size=batch_size,
         media=media,
         publish=publish or (lambda result: None),
-        progress=progress or (lambda what, done, total: None),
+        progress=tell,
     )
-    report = InferReport(project=output / "project")
     refuse_foreign(report.project, actions=predictor.actions, confidence=True)
     with run.store.lock():
         run.open_project()
@@ -98,8 +104,10 @@ def infer(
                 )
             except VIDEO_FAILURES as error:
                 report.failures[video.key] = str(error)
+            tell("annotating", number + 1, len(videos))
         run.store.hashes.save()
-        write_tables(output, run.all_results(report), actions=predictor.actions)
+        report.tabulated = run.all_results(report)
+        write_tables(output, report.tabulated, actions=predictor.actions)
         write_json(
             output / "run.json",
             {
@@ -111,3 +119,13 @@ def infer(
             indent=1,
         )
     return report
+
+
+def _chosen(source: Path, *, with_files: bool, without: Mapping[str, str]) -> list[InputVideo]:
+    try:
+        videos = find_videos(source, with_files=with_files)
+    except FileNotFoundError:
+        if not without:
+            raise
+        return []  # there are some, of which none can be read
+    return [video for video in videos if video.key not in without]

@@ -49,6 +49,7 @@ class InferReport:
         resumed: keys whose scores were there from an earlier run.
         failures: cause by key.
         warnings: what the user should know.
+        tabulated: per video of the project, those of earlier runs too: what the tables hold.
     """
 
     project: Path
@@ -56,6 +57,7 @@ class InferReport:
     resumed: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    tabulated: list[VideoResult] = field(default_factory=list)
 
 
 class InferRun:
@@ -71,7 +73,7 @@ class InferRun:
         settings: Mapping[str, Any],
         batch_size: int,
         media: Media | None,
-        publish: Callable[[VideoResult], None],
+        publish: Callable[[VideoResult], VideoAnnotation | None],
         progress: Progress,
     ) -> None:
         self.store = Store(output)
@@ -218,13 +220,13 @@ class InferRun:
         reviewed: bool,
     ) -> None:
         result = VideoResult(video.key, ethogram, timestamps_seconds, reviewed=reviewed)
-        if reviewed:
+        if not reviewed and (found := self._publish(result)) is not None:
+            result = replace(result, ethogram=replace(ethogram, bouts=found.bouts), reviewed=True)
+        if result.reviewed:
             report.warnings.append(
-                f"{video.key}: is marked {REVIEWED_TAG!r} in {self.project.path}, so its tags "
-                "there were left as they are."
+                f"{video.key}: is marked {REVIEWED_TAG!r} in the project of predictions, so its "
+                "tags there were left as they are."
             )
-        else:
-            self._publish(result)
         report.results.append(result)
 
     def _reviewed(self, video: InputVideo, *, sha256: str) -> VideoAnnotation | None:

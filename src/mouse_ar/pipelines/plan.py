@@ -9,15 +9,36 @@ from pathlib import PurePosixPath
 
 from mouse_ar.core.actions import ActionKind, ActionSet
 from mouse_ar.core.balancing import idle_budget, idle_regions, plan_idle_clips
-from mouse_ar.core.manifest import Item, Manifest, VideoEntry, clip_name, slug
+from mouse_ar.core.manifest import Item, Manifest, VideoEntry, clip_name, fingerprint, slug
 from mouse_ar.core.splitting import Split, VideoSummary, assign_splits
 from mouse_ar.core.trimming import clip_frame_limits, plan_action_clips
 from mouse_ar.core.types import Ethogram, Interval, merge_intervals
+from mouse_ar.detection.tracking import TRACKING_VERSION
 from mouse_ar.pipelines.config import PreprocessConfig
 from mouse_ar.pipelines.scan import ScannedVideo
 from mouse_ar.video.probe import VideoMeta
 
-__all__ = ["choose_splits", "labels_past_end", "plan_entries"]
+__all__ = [
+    "choose_splits",
+    "item_settings",
+    "labels_past_end",
+    "plan_entries",
+    "scanned_ethogram",
+]
+
+
+def item_settings(
+    config: PreprocessConfig, *, detector: str, actions: ActionSet
+) -> dict[Split, str]:
+    """Fingerprint, by split, of all that shapes the items of a video besides the video itself.
+
+    Args:
+        config: settings.
+        detector: its fingerprint.
+        actions: classes.
+    """
+    made_by = [detector, TRACKING_VERSION, actions.without_colors()]
+    return {split: fingerprint([config.item_settings(split), *made_by]) for split in Split}
 
 
 def choose_splits(

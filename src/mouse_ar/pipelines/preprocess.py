@@ -14,16 +14,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mouse_ar.core.actions import ActionSet
-from mouse_ar.core.manifest import Item, Manifest, VideoEntry, fingerprint
+from mouse_ar.core.manifest import Item, Manifest, VideoEntry
 from mouse_ar.core.splitting import Split
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.detection.protocol import Detector
-from mouse_ar.detection.tracking import TRACKING_VERSION
 from mouse_ar.pipelines.config import PreprocessConfig
 from mouse_ar.pipelines.items import ItemWriter
 from mouse_ar.pipelines.media import LocalMedia, Media
 from mouse_ar.pipelines.plan import (
     choose_splits,
+    item_settings,
     labels_past_end,
     plan_entries,
 )
@@ -76,6 +76,7 @@ def preprocess(
     groups: Mapping[str, str] | None = None,
     splits: Mapping[str, Split] | None = None,
     remove_deleted: bool = False,
+    unreadable: Mapping[str, str] | None = None,
     media: Media | None = None,
     publish: Publish | None = None,
     keep: Callable[[Manifest], None] | None = None,
@@ -92,6 +93,8 @@ def preprocess(
         groups: group of a video by key; a group is never split between train and test.
         splits: wanted split of a video by key, over any that it had; the others are dealt out.
         remove_deleted: remove what was made of videos that are no longer in the input.
+        unreadable: cause by key of videos that are not to be touched in this run, as they or what
+            was made of them cannot be read now; they are failures, and what they have stays.
         media: where the video files of the input are; where they belong, by default. With it,
             both projects may be mirrors without video files.
         publish: called with a source's key and its items once they are all in place (or, without
@@ -120,7 +123,12 @@ def preprocess(
     )
     refuse_foreign(target, actions=actions, confidence=False)
     with run.store.lock():
-        return run.execute(groups or {}, splits=splits or {}, remove_deleted=remove_deleted)
+        return run.execute(
+            groups or {},
+            splits=splits or {},
+            remove_deleted=remove_deleted,
+            unreadable=unreadable or {},
+        )
 
 
 class _Run:
@@ -149,10 +157,7 @@ class _Run:
         self._keep = keep or (lambda manifest: None)
         self._progress = progress or (lambda what, done, total: None)
         self._tracker = Tracker(detector=detector, detect_every=config.detect_every)
-        made_by = [detector.fingerprint, TRACKING_VERSION, actions.without_colors()]
-        self._settings = {
-            split: fingerprint([config.item_settings(split), *made_by]) for split in Split
-        }
+        self._settings = item_settings(config, detector=detector.fingerprint, actions=actions)
 
     def execute(
         self,
@@ -160,6 +165,7 @@ class _Run:
         *,
         splits: Mapping[str, Split],
         remove_deleted: bool,
+        unreadable: Mapping[str, str],
     ) -> PreprocessReport:
         project = LocalProject.create(
             self._target, actions=self._actions, with_files=self._with_files
@@ -173,6 +179,7 @@ class _Run:
             media=self._media,
             # A group that was given once holds, also in a run without the table.
             groups={k: e.group for k, e in manifest.entries.items() if e.group} | dict(groups),
+            unreadable=unreadable,
             progress=lambda done, total: self._progress("reading input", done, total),
         )
         self.store.hashes.save()
@@ -211,8 +218,13 @@ class _Run:
                 continue
             # Killed in between, a source that comes back is made again.
             undone = replace(manifest.entries[key], done=False, finished_at=None)
-            self._save(manifest.with_entry(undone))
-            self._remove(key)
+            manifest = manifest.with_entry(undone)
+            self._save(manifest)
+            try:
+                self._remove(key)
+            except VIDEO_FAILURES as error:
+                report.failures[key] = str(error)
+                continue
             manifest = manifest.without(key)
             self._save(manifest)
             report.removed.append(key)

@@ -144,7 +144,8 @@ def _bout_rows(result: VideoResult) -> Iterable[dict[str, Any]]:
             "start_seconds": f"{start:.3f}",
             "end_seconds": f"{end:.3f}",
             "duration_seconds": f"{end - start:.3f}",
-            "confidence": f"{bout.confidence:.3f}",
+            # From what annotations keep: a later run, which reads them, gives the same digits.
+            "confidence": f"{round(bout.confidence, 4):.3f}",
             "reviewed": _yes_no(result.reviewed),
         }
 

@@ -73,6 +73,7 @@ def scan_project(
     *,
     media: Media,
     groups: Mapping[str, str],
+    unreadable: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scan:
     """Read every annotation and hash every file of a project.
@@ -84,14 +85,18 @@ def scan_project(
         project: the Input Project, opened with the actions to look for.
         media: where its video files are.
         groups: group of a video by key, where given.
+        unreadable: cause by key of videos that are failures from the start.
         progress: called with (videos done, videos in all).
     """
     scan = Scan()
     videos = project.videos()
     scan.failures |= {video.key: problem for video, problem in project.incomplete()}
+    scan.failures |= unreadable or {}
     for number, video in enumerate(videos):
         if progress is not None:
             progress(number, len(videos))
+        if video.key in scan.failures:
+            continue
         try:
             annotation = project.read(video)
             sha256 = media.sha256(video.key, video.video_path)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import matplotlib.figure
 
 from mouse_ar.core.actions import ActionSet
@@ -16,24 +14,13 @@ from mouse_ar.data.training_data import VideoRecord
 from mouse_ar.pipelines.evaluate import EvaluatedVideos
 from mouse_ar.pipelines.results import save_scores, scores_path
 from mouse_ar.report.ethogram import plot_ethograms
+from mouse_ar.report.html import inlined_png, render_page
 from mouse_ar.report.runs import evaluate_text
 from mouse_ar.report.tables import EVALUATION_COLUMNS, evaluation_rows, evaluation_summary
 
 __all__ = ["evaluation_page", "plot_training", "write_evaluation"]
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title>
-<style>
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; color: #222;
-       padding: 0 1rem; }
-img { max-width: 100%; border: 1px solid #ddd; }
-table { border-collapse: collapse; font-size: 14px; margin: .6rem 0; }
-th { text-align: left; border-bottom: 2px solid #bbb; }
-th, td { padding: .2rem .8rem .2rem 0; } tr.all td { font-weight: 600; border-top: 1px solid #bbb; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; } .failed { color: #a00; }
-</style></head><body>
-<h1>{{ title }}</h1>
-<p>{{ summary }}</p>
+_PAGE = """<p>{{ summary }}</p>
 <h2>Whole videos that the training never saw</h2>
 <table><tr>{% for column in columns %}<th>{{ column }}</th>{% endfor %}</tr>
 {% for row in rows %}<tr{% if row[0] == "all" %} class="all"{% endif %}>
@@ -44,11 +31,10 @@ td.number { text-align: right; font-variant-numeric: tabular-nums; } .failed { c
 {% for key, cause in failures.items() %}<p class="failed">{{ key }} could not be scored:
 {{ cause }}</p>{% endfor %}
 {% for heading, picture in pictures %}<h2>{{ heading }}</h2>
-<img src="data:image/png;base64,{{ picture }}" alt="{{ heading }}">{% endfor %}
+<img src="{{ picture }}" alt="{{ heading }}">{% endfor %}
 {% if facts %}<h2>The model</h2>
 <table>{% for name, value in facts.items() %}<tr><td>{{ name }}</td><td>{{ value }}</td></tr>
 {% endfor %}</table>{% endif %}
-</body></html>
 """
 
 
@@ -110,14 +96,14 @@ def evaluation_page(
         facts: further lines about the model.
     """
     inlined = [
-        (heading, base64.b64encode(picture.read_bytes()).decode("ascii"))
+        (heading, inlined_png(picture))
         for heading, picture in pictures.items()
         if picture.is_file()
     ]
-    page = jinja2.Environment(autoescape=True).from_string(_PAGE)
     write_text(
         path,
-        page.render(
+        render_page(
+            _PAGE,
             title=title,
             summary=evaluation_summary(result.evaluation),
             columns=EVALUATION_COLUMNS,

@@ -11,26 +11,49 @@ from mouse_ar.pipelines.infer import InferReport
 from mouse_ar.pipelines.preprocess import PreprocessReport
 from mouse_ar.report.tables import evaluation_table, markdown_table
 
-__all__ = ["detect_text", "evaluate_text", "infer_text", "preprocess_text"]
+__all__ = [
+    "detect_text",
+    "evaluate_text",
+    "infer_summary",
+    "infer_text",
+    "preprocess_headline",
+    "preprocess_text",
+    "preprocess_warnings",
+]
 
 _MOST_LINES = 20
 
 
 def preprocess_text(report: PreprocessReport) -> str:
     """Counts, what was done, and everything the user should look at."""
-    lines = []
-    if not (report.processed or report.removed or report.failures):
-        lines.append(f"Nothing new: all {report.unchanged} videos are up to date.")
-    else:
-        lines.append(
-            f"{len(report.processed)} videos processed, {report.unchanged} already up to date, "
-            f"{len(report.removed)} removed, {len(report.failures)} failed."
-        )
+    lines = [preprocess_headline(report)]
     splits = ", ".join(f"{name} {count}" for name, count in sorted(report.splits.items()))
     lines += [f"Videos per split: {splits}", ""]
     rows = [[d, str(report.clips[d]), str(report.frames[d])] for d in sorted(report.clips)]
     lines.append(markdown_table(("dataset", "videos", "frames"), rows))
-    lines += _remarks(report)
+    lines += preprocess_warnings(report, to_remove="--remove-deleted")
+    lines += _listed("Problem", report.scan.problems)
+    return "\n".join(lines + _failed(report.failures))
+
+
+def preprocess_headline(report: PreprocessReport) -> str:
+    """What was done, in one sentence."""
+    if not (report.processed or report.removed or report.failures):
+        return f"Nothing new: all {report.unchanged} videos are up to date."
+    return (
+        f"{len(report.processed)} videos processed, {report.unchanged} already up to date, "
+        f"{len(report.removed)} removed, {len(report.failures)} failed."
+    )
+
+
+def preprocess_warnings(report: PreprocessReport, *, to_remove: str) -> list[str]:
+    """What the user should look at, but for single failures and oddities of annotations.
+
+    Args:
+        report: of the run.
+        to_remove: the option that removes what was made of videos that are gone.
+    """
+    lines = _remarks(report)
     for name, count in report.scan.unknown_tags.items():
         lines.append(f"Unknown tag {name!r} in {count} videos: not an action of actions.yaml.")
     if report.scan.skipped:
@@ -38,9 +61,8 @@ def preprocess_text(report: PreprocessReport) -> str:
             f"{len(report.scan.skipped)} predicted videos without the tag 'reviewed' were left out."
         )
     for key in report.gone:
-        lines.append(f"{key} is gone from the input; its clips stay (--remove-deleted).")
-    lines += _listed("Problem", report.scan.problems)
-    return "\n".join(lines + _failed(report.failures))
+        lines.append(f"{key} is gone from the input; its clips stay ({to_remove}).")
+    return lines
 
 
 def _remarks(report: PreprocessReport) -> list[str]:
@@ -65,16 +87,20 @@ def evaluate_text(result: EvaluatedVideos) -> str:
     return "\n".join([evaluation_table(result.evaluation), *_failed(result.failures)])
 
 
-def infer_text(report: InferReport) -> str:
-    """Bouts per action, warnings and failures."""
+def infer_summary(report: InferReport) -> str:
+    """How many videos and bouts, in one sentence."""
     bouts = [b for result in report.results for b in result.ethogram.bouts]
     counts = {name: sum(b.action == name for b in bouts) for name in {b.action for b in bouts}}
     found = ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "no bouts"
-    lines = [
+    return (
         f"{len(report.results)} videos annotated ({len(report.resumed)} from an earlier run): "
-        f"{found}.",
-        f"Project: {report.project}",
-    ]
+        f"{found}."
+    )
+
+
+def infer_text(report: InferReport) -> str:
+    """Bouts per action, warnings and failures."""
+    lines = [infer_summary(report), f"Project: {report.project}"]
     lines += _listed("Note", report.warnings)
     return "\n".join(lines + _failed(report.failures))
 

@@ -1,15 +1,24 @@
 """What an annotation consists of, and what tells its parts from one another.
 
 An instance knows no keys, only ids that it gives itself; so two tags are the same when they say
-the same, and two objects when their figures do.
+the same, and two objects when their figures do. Instances do not send every figure back as they got
+it: coordinates may have been rounded, and bitmaps packed anew; so figures are compared by whole
+pixels, and bitmaps by what they show.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import cv2
+import numpy as np
 
 __all__ = ["Held", "HeldObject", "Wanted", "WantedObject", "surplus"]
 
@@ -162,8 +171,8 @@ def _figure(figure: Mapping[str, Any], frame: int, size: tuple[int, int] | None)
 
 
 def _figure_identity(figure: Json) -> Identity:
-    points = json.dumps(_plain(figure["geometry"]), sort_keys=True)
-    return figure["meta"]["frame"], figure["geometryType"], points
+    shape = json.dumps(_plain(figure["geometry"]), sort_keys=True)
+    return figure["meta"]["frame"], figure["geometryType"], shape
 
 
 def _rectangle(geometry: Json, size: tuple[int, int] | None) -> Json:
@@ -180,12 +189,48 @@ def _rectangle(geometry: Json, size: tuple[int, int] | None) -> Json:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers as floats, so that 3 and 3.0 are the same."""
+    """A geometry in its normal form."""
     if isinstance(value, Mapping):
+        if isinstance(value.get("data"), str) and (shown := _shown(value)) is not None:
+            return shown
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return float(value) if isinstance(value, int | float) else value
+        return [_pixel(inner) if _is_number(inner) else _plain(inner) for inner in value]
+    return round(float(value), 4) if _is_number(value) else value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _pixel(value: float) -> int:
+    """The nearest whole number; of a half the one above, as instances round."""
+    return math.floor(value + 0.5)
+
+
+def _shown(bitmap: Mapping[str, Any]) -> Json | None:
+    """What a bitmap shows, and where, without its empty border; None if it cannot be read."""
+    try:
+        packed = zlib.decompress(base64.b64decode(bitmap["data"], validate=True))
+        left, top = (int(value) for value in bitmap["origin"])
+    except (ValueError, KeyError, TypeError, zlib.error):
+        return None
+    image = cv2.imdecode(np.frombuffer(packed, np.uint8), cv2.IMREAD_UNCHANGED) if packed else None
+    if image is None:
+        return None
+    mask = image if image.ndim == 2 else image[..., -1]
+    rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
+    if not len(rows):
+        return {"shown": "nothing"}
+    part = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    # All of a mask's pixels count alike, whatever number stands for them.
+    flat = np.unique(part[part > 0]).size == 1
+    content = (part > 0).astype(np.uint8) if flat else part
+    return {
+        "shown": hashlib.sha256(np.ascontiguousarray(content).tobytes()).hexdigest(),
+        "size": list(part.shape),
+        "origin": [left + int(columns[0]), top + int(rows[0])],
+    }
 
 
 def surplus(ids: list[int], known: set[int]) -> list[int]:

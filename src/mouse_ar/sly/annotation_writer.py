@@ -15,7 +15,7 @@ from mouse_ar.data.annotations import IGNORED_TAG, MOUSE_CLASS
 from mouse_ar.detection.exchange import TransientError
 from mouse_ar.sly.annotation_diff import Held, HeldObject, Identity, Wanted, WantedObject, surplus
 from mouse_ar.sly.connection import Json
-from mouse_ar.sly.errors import RefusedError
+from mouse_ar.sly.errors import RefusedError, TransferError
 from mouse_ar.sly.videos import RemoteVideo
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ Item = TypeVar("Item")
 # More figures in a request are refused.
 _FIGURES_PER_REQUEST = 100
 _PER_REQUEST = 500
+# Times that all that is missing may be added without anything less being missing then.
+_ROUNDS = 2
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,14 @@ class _Plan:
 
     @property
     def empty(self) -> bool:
-        parts = (self.tags, self.objects, self.object_tags, self.figures, self.removed)
-        return not any(parts)
+        return not self.count
+
+    @property
+    def count(self) -> int:
+        """Objects, tags and figures to add, and what is to be removed."""
+        count = len(self.tags) + len(self.object_tags) + len(self.figures)
+        count += sum(1 + len(o.tags) + len(o.figures) for o in self.objects)
+        return count + sum(map(len, self.removed.values()))
 
 
 class AnnotationWriter:
@@ -95,6 +103,7 @@ class AnnotationWriter:
         self._tag_ids, self._class_ids = project.tag_ids(), project.class_ids()
         self._before: dict[str, set[int]] | None = None
         self._failed = False
+        self._least, self._rounds = -1, 0
         self._added = self._kept = self._removed = 0
 
     def write(self) -> Written:
@@ -105,8 +114,10 @@ class AnnotationWriter:
             TransferError: it did not work; a repetition goes on after what was done.
         """
         self._check_names()
+        # What is added again and again is no progress.
+        most = 2 * self._wanted.count
         return self._connection.retry(
-            self._attempt, what=self._what, progress=lambda: self._added + self._removed
+            self._attempt, what=self._what, progress=lambda: min(self._added + self._removed, most)
         )
 
     def _attempt(self) -> Written:
@@ -121,13 +132,30 @@ class AnnotationWriter:
                 self._kept = self._kept if self._failed else done
                 self._progress(done, self._wanted.count)
                 if not plan.empty:
+                    self._refuse_endless(plan)
                     self._apply(plan, done)
+                    self._rounds += 1
                 if plan.empty or not self._failed:
                     added = self._wanted.count - self._kept
                     return Written(added=added, kept=self._kept, removed=self._removed)
         except TransientError:
             self._failed = True
             raise
+
+    def _refuse_endless(self, plan: _Plan) -> None:
+        """An instance that returns something else than it got would get it again and again."""
+        if self._least < 0 or plan.count < self._least:
+            self._least, self._rounds = plan.count, 0
+        elif self._rounds >= _ROUNDS:
+            figures = [figure for _, figure in plan.figures]
+            figures += [figure for item in plan.objects for figure in item.figures.values()]
+            kinds = sorted({str(figure["geometryType"]) for figure in figures})
+            raise TransferError(
+                self._what,
+                f"it was added {self._rounds} times and the instance returns something else "
+                f"than was sent{': ' + ', '.join(kinds) if kinds else ''}",
+                advice="look at this video on the instance, what was added may be there twice",
+            )
 
     def _read(self) -> Held:
         payload = {"datasetId": self._video.dataset_id, "videoIds": [self._video.id]}

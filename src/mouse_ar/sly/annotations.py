@@ -151,7 +151,7 @@ def write_raw_annotation(
         ValueError: it has a tag or a class that the project does not know.
         TransferError: see :func:`write_annotation`.
     """
-    size = (video.frame_height, video.frame_width)
+    size = _size_of(video, data)
     wanted = Wanted.from_json(data, size=size)
     writer = AnnotationWriter(project, video, wanted, replace=replace, progress=progress)
     return writer.write()
@@ -182,6 +182,18 @@ def local_annotation(data: Mapping[str, Any]) -> Json:
         "frames": frames,
         "framesCount": data["framesCount"],
     }
+
+
+def _size_of(video: RemoteVideo, data: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Height and width; an instance that has not looked into a linked video says 0."""
+    own = data.get("size") or {}
+    for height, width in (
+        (video.frame_height, video.frame_width),
+        (own.get("height") or 0, own.get("width") or 0),
+    ):
+        if height > 0 and width > 0:
+            return int(height), int(width)
+    return None
 
 
 def _content(data: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from mouse_ar.detection.exchange import TransientError
+from mouse_ar.detection.wire import clean_token
 from mouse_ar.sly.errors import RefusedError, TransferError
 from mouse_ar.sly.limits import Limits
 
@@ -36,6 +37,8 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _RETRIED_4XX = {408, 425, 429, 499}
 _FINAL_5XX = {501, 505}
 _LISTINGS = 5
+# However long the first took: a big upload may fail only after all of the time allowed.
+_LEAST_ATTEMPTS = 3
 
 
 class Connection:
@@ -51,7 +54,8 @@ class Connection:
         self.server = str(api.server_address).rstrip("/")
         self._base = f"{str(api.api_server_address).rstrip('/')}/v3/"
         self._client = httpx.Client(
-            headers={name: str(value) for name, value in api.headers.items()},
+            # One that no header can hold would be shown, token and all, in httpx's error.
+            headers={name: clean_token(str(value)) for name, value in api.headers.items()},
             timeout=self._timeout(self.limits.silence_seconds),
             limits=httpx.Limits(max_connections=32, max_keepalive_connections=16),
             trust_env=urlsplit(self._base).hostname not in _LOOPBACK,
@@ -204,7 +208,7 @@ class Connection:
         Raises:
             TransferError: as many failed in a row as the limits allow.
         """
-        failed, since, reached = 0, time.monotonic(), -1
+        failed, since, reached = 0, 0.0, -1
         while True:
             try:
                 if failed and recover is not None and (done := recover()) is not None:
@@ -213,11 +217,13 @@ class Connection:
             except TransientError as error:
                 got = progress() if progress is not None else reached
                 if got > reached:
-                    failed, since, reached = 0, time.monotonic(), got
+                    failed, reached = 0, got
+                # Time without any progress counts from the first failure.
+                since = since if failed else time.monotonic()
                 failed += 1
                 spent = time.monotonic() - since
-                late = spent > self.limits.total_seconds or self._giving_up.is_set()
-                if failed >= self.limits.attempts or late:
+                late = spent > self.limits.total_seconds and failed >= _LEAST_ATTEMPTS
+                if failed >= self.limits.attempts or late or self._giving_up.is_set():
                     raise TransferError(
                         what, f"{failed} attempts, the last: {error}", status=error.status
                     ) from error

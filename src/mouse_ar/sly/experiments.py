@@ -20,6 +20,8 @@ import yaml
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.data.files import place_file, write_json, write_text
 from mouse_ar.data.project_meta import merge_meta
+from mouse_ar.sly.connection import Connection
+from mouse_ar.sly.team_files import list_files
 from mouse_ar.training.config import TrainConfig
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "INFO_NAME",
     "Experiment",
     "artifacts_folder",
+    "free_artifacts_folder",
     "parse_experiment",
     "write_artifacts",
 ]
@@ -178,3 +181,16 @@ def parse_experiment(text: str, *, path: str) -> Experiment | None:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} describes no experiment: {error}") from error
+
+
+def free_artifacts_folder(
+    connection: Connection, *, team_id: int, project_id: int, project_name: str, task_id: int
+) -> str:
+    """:func:`artifacts_folder`, with a number where an earlier run of the task has left its own."""
+    first = artifacts_folder(project_id=project_id, project_name=project_name, task_id=task_id)
+    taken = {file.path for file in list_files(connection, EXPERIMENTS_FOLDER, team_id=team_id)}
+    folder, number = first, 1
+    while any(path.startswith(folder) for path in taken):
+        number += 1
+        folder = f"{first.rstrip('/')}_{number}/"
+    return folder

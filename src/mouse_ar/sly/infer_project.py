@@ -6,11 +6,16 @@ The pipeline is that of the command line, on mirrors without videos; see
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-from mouse_ar.core.actions import ActionSet
-from mouse_ar.data.annotations import PROVENANCE_KEY
+from mouse_ar.data.annotations import (
+    PROVENANCE_KEY,
+    REVIEWED_TAG,
+    ProjectTag,
+    VideoAnnotation,
+)
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.detection.tracking import DETECT_EVERY
@@ -18,21 +23,26 @@ from mouse_ar.pipelines.infer import InferReport, infer
 from mouse_ar.pipelines.predictor import Predictor
 from mouse_ar.pipelines.results import VideoResult, scores_path
 from mouse_ar.report.ethogram import plot_ethograms
-from mouse_ar.sly.annotations import write_annotation
+from mouse_ar.report.inference_page import inference_page
+from mouse_ar.sly.annotations import read_annotation, write_annotation
 from mouse_ar.sly.claims import check_claim, claim
 from mouse_ar.sly.lease import Lease, leased
-from mouse_ar.sly.media import RemoteMedia, disk_budget
-from mouse_ar.sly.mirror import mirror_annotations
+from mouse_ar.sly.link_hashes import KeptLinkHashes
+from mouse_ar.sly.media import RemoteMedia, disk_budget, failing_alone
+from mouse_ar.sly.mirror import Mirror, mirror_annotations
 from mouse_ar.sly.names import dataset_from_local
 from mouse_ar.sly.project import RemoteProject
 from mouse_ar.sly.source_tags import tag_source
 from mouse_ar.sly.team_files import download_file, list_files
 from mouse_ar.sly.team_uploads import upload_file
 from mouse_ar.sly.video_upload import copy_video
-from mouse_ar.sly.videos import RemoteVideo, set_custom_data
+from mouse_ar.sly.videos import RemoteVideo, find_video, remove_videos, set_custom_data
+from mouse_ar.video.probe import VideoError
 
-__all__ = ["infer_project", "results_folder"]
+__all__ = ["REPORT_NAME", "TABLES", "infer_project", "results_folder"]
 
+TABLES = ("bouts.csv", "summary.csv")
+REPORT_NAME = "report.html"
 
 Progress = Callable[[str, int, int], None]
 
@@ -82,8 +92,22 @@ def infer_project(
     with leased(target) as lease:
         claim(source, target, kind="predictions")
         target.add_actions_to_meta(confidence=True)
-        videos = mirror_annotations(source, work / "input", datasets=datasets, progress=tell)
-        mirror_annotations(target, work / "output" / "project", progress=tell)
+        # So that a reviewer finds it in the labeler.
+        target.add_tags_to_meta([ProjectTag(REVIEWED_TAG)])
+        mirror = mirror_annotations(source, work / "input", datasets=datasets, progress=tell)
+        videos = mirror.videos
+        made = mirror_annotations(
+            target,
+            work / "output" / "project",
+            progress=lambda what, done, total: tell(what, done, total) if total else None,
+        )
+        links = KeptLinkHashes(
+            target.connection,
+            f"{results_folder(target)}scores/links.json",
+            work / "output" / "links.json",
+            team_id=team_id,
+        )
+        links.fetch()
         publisher = _Publisher(
             source if tag_source else None,
             target,
@@ -91,10 +115,16 @@ def infer_project(
             sources=videos,
             team_id=team_id,
             lease=lease,
+            links=links,
+            progress=tell,
         )
-        publisher.fetch_scores()
+        publisher.fetch_scores({*videos, *made.videos})
         media = RemoteMedia(
-            source.connection, videos, budget_bytes=disk_budget(work), progress=tell
+            source.connection,
+            videos,
+            budget_bytes=disk_budget(work),
+            links=links,
+            progress=tell,
         )
         try:
             report = infer(
@@ -104,14 +134,40 @@ def infer_project(
                 detector=detector,
                 detect_every=detect_every,
                 batch_size=batch_size,
+                unreadable={**mirror.failures, **_untouchable(made)},
                 media=media,
                 publish=publisher,
                 progress=tell,
             )
         finally:
             media.close()
-        _leave_tables(work / "output", report, target, team_id=team_id, actions=predictor.actions)
+        facts = {
+            "videos": source.title,
+            "model (SHA-256)": predictor.sha256,
+            "detector": detector.fingerprint,
+            "frames between detections": detect_every,
+            **{
+                f"{action}: {name.replace('_', ' ')}": value
+                for action, values in predictor.decoding.to_dict().items()
+                for name, value in values.items()
+            },
+        }
+        tell("saving", 0, 1)
+        links.store()
+        _leave_tables(
+            work / "output", report, target, team_id=team_id, predictor=predictor, facts=facts
+        )
+        tell("saving", 1, 1)
     return report
+
+
+def _untouchable(made: Mirror) -> dict[str, str]:
+    """Videos of the target of which nobody knows whether a person has reviewed them."""
+    return {
+        key: f"{key}: was left as it is in the project of predictions: its tags there could not be "
+        f"read, which may be a reviewer's ({cause})"
+        for key, cause in made.failures.items()
+    }
 
 
 def _leave_tables(
@@ -120,15 +176,27 @@ def _leave_tables(
     target: RemoteProject,
     *,
     team_id: int,
-    actions: ActionSet,
+    predictor: Predictor,
+    facts: Mapping[str, object],
 ) -> None:
-    if report.results:
+    picture = folder / "ethogram.png"
+    if report.tabulated:
         plot_ethograms(
-            folder / "ethogram.png",
-            predicted={result.key: result.ethogram for result in report.results},
-            actions=actions,
+            picture,
+            predicted={result.key: result.ethogram for result in report.tabulated},
+            actions=predictor.actions,
         )
-    for name in ("bouts.csv", "summary.csv", "run.json", "ethogram.png"):
+    inference_page(
+        folder / REPORT_NAME,
+        report.tabulated,
+        actions=predictor.actions,
+        title=target.name,
+        failures=report.failures,
+        warnings=report.warnings,
+        picture=picture,
+        facts=facts,
+    )
+    for name in (*TABLES, "run.json", "ethogram.png", REPORT_NAME):
         if (folder / name).is_file():
             upload_file(
                 target.connection, folder / name, results_folder(target) + name, team_id=team_id
@@ -147,44 +215,94 @@ class _Publisher:
         sources: Mapping[str, RemoteVideo],
         team_id: int,
         lease: Lease,
+        links: KeptLinkHashes,
+        progress: Progress,
     ) -> None:
+        self._progress, self._links = progress, links
         self._source, self._target, self._folder = source, target, folder
         self._sources, self._team_id, self._lease = sources, team_id, lease
 
-    def fetch_scores(self) -> None:
-        """Get the scores of earlier runs for the videos of this one."""
+    def fetch_scores(self, keys: Collection[str]) -> None:
+        """Get the scores of earlier runs: those of this run's videos save work, all go into tables.
+
+        Args:
+            keys: of the videos.
+        """
         folder = f"{results_folder(self._target)}scores/"
         listed = list_files(self._target.connection, folder, team_id=self._team_id)
         there = {file.path for file in listed}
-        for key in self._sources:
+        for number, key in enumerate(sorted(keys)):
             path = scores_path(self._folder, key)
             remote = self._remote_scores(path)
             if remote in there:
+                self._progress("resuming", number, len(keys))
                 download_file(self._target.connection, remote, path, team_id=self._team_id)
 
     def _remote_scores(self, path: Path) -> str:
         return f"{results_folder(self._target)}scores/{path.name}"
 
-    def __call__(self, result: VideoResult) -> None:
+    def __call__(self, result: VideoResult) -> VideoAnnotation | None:
+        """What a person has made of an earlier prediction during this run, if they have."""
         self._lease.check()
+        what = f"uploading {result.key}"
+        self._progress(what, 0, 1)
         local = LocalProject.open(
             self._folder / "project", actions=self._target.actions, with_files=False
         )
         dataset, name = result.key.rsplit("/", 1)
         entry = local.video(dataset, name)
-        annotation = local.read(entry)
-        source = self._sources[result.key]
-        video = copy_video(
-            self._target.connection,
-            source,
-            dataset_id=self._target.dataset(dataset_from_local(dataset)),
-            folder=self._folder,
-        )
-        write_annotation(self._target, video, annotation, replace=True)
-        if self._source is not None:
-            tag_source(self._source, source, annotation)
-        path = scores_path(self._folder, result.key)
-        upload_file(self._target.connection, path, self._remote_scores(path), team_id=self._team_id)
-        own = {PROVENANCE_KEY: dict(annotation.provenance)}
-        set_custom_data(self._target.connection, video, own)
+        try:
+            with failing_alone(self._target.connection, result.key):
+                reviewed = self._publish(result.key, local.read(entry), dataset)
+        except BaseException:
+            # The tables hold what the target holds.
+            local.remove(dataset, name)
+            raise
         entry.video_path.unlink(missing_ok=True)
+        self._links.store()
+        self._progress(what, 1, 1)
+        return reviewed
+
+    def _publish(
+        self, key: str, annotation: VideoAnnotation, dataset: str
+    ) -> VideoAnnotation | None:
+        connection, source = self._target.connection, self._sources[key]
+        dataset_id = self._target.dataset(dataset_from_local(dataset))
+        video = find_video(connection, source.name, dataset_id=dataset_id)
+        reviewed = None if video is None else self._reviewed(video)
+        if video is not None and not _is_copy(video, source, annotation):
+            if reviewed is not None:
+                raise VideoError(
+                    key,
+                    f"the tags of another video of that name are marked {REVIEWED_TAG!r} in "
+                    f"{self._target.title}. Rename one of the two videos, or remove that tag "
+                    "there to have the new video annotated in its place.",
+                )
+            remove_videos(connection, [video])
+            video = None
+        path = scores_path(self._folder, key)
+        if reviewed is None:
+            if video is None:
+                video = copy_video(connection, source, dataset_id=dataset_id, folder=self._folder)
+            write_annotation(self._target, video, annotation, replace=True)
+            if self._source is not None:
+                tag_source(self._source, source, annotation)
+        upload_file(connection, path, self._remote_scores(path), team_id=self._team_id)
+        if video is not None and reviewed is None:
+            own = {PROVENANCE_KEY: dict(annotation.provenance)}
+            set_custom_data(connection, video, own)
+        return reviewed
+
+    def _reviewed(self, video: RemoteVideo) -> VideoAnnotation | None:
+        """A person's version, read now: a run takes hours, in which people go on reviewing."""
+        found = read_annotation(self._target.connection, video, actions=self._target.actions)
+        return found if found.has_video_tag(REVIEWED_TAG) else None
+
+
+def _is_copy(video: RemoteVideo, source: RemoteVideo, annotation: VideoAnnotation) -> bool:
+    """Whether a video of the target has the content that was annotated."""
+    if (video.hash, video.link) == (source.hash, source.link):
+        return True
+    # Of a linked video that the instance would not copy, the target has the bytes.
+    wanted = annotation.provenance.get("source_sha256")
+    return video.hash is not None and base64.b64decode(video.hash).hex() == wanted

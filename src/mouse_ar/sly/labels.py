@@ -13,6 +13,7 @@ from mouse_ar.core.actions import ActionSet
 from mouse_ar.data.annotations import ProjectTag, VideoAnnotation
 from mouse_ar.data.project_layout import ProjectVideo
 from mouse_ar.sly.annotations import read_annotation, write_annotation
+from mouse_ar.sly.lease import Lease
 from mouse_ar.sly.names import dataset_to_local, name_to_local
 from mouse_ar.sly.project import RemoteProject
 
@@ -31,11 +32,12 @@ class LabelTarget:
     """A project on an instance as :func:`mouse_ar.data.importers.import_annotations` wants one.
 
     Args:
-        project: the project, held by a lease.
+        project: the project.
+        lease: that holds it; nothing is written once it is lost.
     """
 
-    def __init__(self, project: RemoteProject) -> None:
-        self._project = project
+    def __init__(self, project: RemoteProject, lease: Lease) -> None:
+        self._project, self._lease = project, lease
         paths = {number: dataset_to_local(path) for path, number in project.datasets().items()}
         # Nothing lies there: the paths only name the videos.
         self._videos = {
@@ -59,7 +61,12 @@ class LabelTarget:
         return read_annotation(self._project.connection, remote, actions=self.actions)
 
     def add_tags(self, video: ProjectVideo, tags: Iterable[ProjectTag]) -> int:
-        """Add tags and leave everything else as it is; how many were missing."""
+        """Add tags and leave everything else as it is; how many were missing.
+
+        Raises:
+            BusyError: the project was lost to another run.
+        """
+        self._lease.check()
         remote = self._videos[video]
         annotation = VideoAnnotation(
             num_frames=remote.frames_count,

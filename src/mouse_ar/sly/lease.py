@@ -20,8 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mouse_ar.detection.exchange import TransientError
 from mouse_ar.pipelines.store import BusyError
-from mouse_ar.sly.errors import TransferError
 
 if TYPE_CHECKING:
     from mouse_ar.sly.project import RemoteProject
@@ -33,6 +33,13 @@ LEASE_FIELD = "lease"
 _SECONDS = 180.0
 # Longer than a request takes: whoever read the project as free has written by then.
 _SETTLE_SECONDS = 2.0
+# Getting a project that took longer than this (or than it settles) may have overwritten the lease
+# of a run that got it meanwhile.
+_PROMPT_SECONDS = 1.0
+# Renewals in the time for which a project is held.
+_RENEWALS = 9
+# The end of a run does not wait longer for an instance that hangs: the lease expires.
+_RELEASE_SECONDS = 5.0
 
 
 # Ids of leases whose runs have ended in this process.
@@ -73,32 +80,45 @@ class Lease:
         Raises:
             BusyError: another run holds it; the message names it.
         """
-        self._refuse(self._current())
-        self._write()
+        connection, began = self._project.connection, time.monotonic()
+        # Every attempt looks anew: another run may have got the project since the one before.
+        connection.retry(self._write, what=f"getting {self._project.title}")
+        took = time.monotonic() - began
         time.sleep(self._settle_seconds)
+        if took > max(self._settle_seconds, _PROMPT_SECONDS):
+            # Whoever got it meanwhile finds this run's lease by its next renewal, and stops.
+            time.sleep(self._seconds / _RENEWALS)
         self._refuse(self._current())
         self._thread.start()
 
     def release(self) -> None:
-        """Give the project back."""
+        """Give the project back; a lease that cannot be given back soon expires."""
         self._over.set()
         if self._thread.ident is not None:
-            self._thread.join()
-        # One that cannot be given back expires, but for this process, which knows of it.
+            with self._project.connection.giving_up():
+                self._thread.join(_RELEASE_SECONDS)
+        # This process knows of it also when the instance does not.
         _GIVEN_UP.add(self._id)
-        with suppress(TransferError):
-            self._project.change_own_data(self._without)
+        if not self._thread.is_alive():
+            last = threading.Thread(target=self._give_back, daemon=True)
+            last.start()
+            last.join(_RELEASE_SECONDS)
+
+    def _give_back(self) -> None:
+        # RuntimeError is a TransferError, or a connection that was closed meanwhile.
+        with suppress(TransientError, RuntimeError):
+            self._project.change_own_data(self._without, once=True)
 
     def _keep(self) -> None:
-        while not self._over.wait(self._seconds / 4):
+        pause = self._seconds / _RENEWALS
+        while not self._over.wait(pause):
             try:
                 self.check()
-                self._refuse(self._current())
                 self._write()
             except BusyError as error:
                 self._lost = self._lost or str(error)
                 return
-            except TransferError:
+            except (TransientError, RuntimeError):
                 continue  # ``check`` notices when it has expired
 
     def _current(self) -> dict[str, Any]:
@@ -122,7 +142,12 @@ class Lease:
         until = round(now + self._seconds, 1)
         lease = {"id": self._id, "who": _who(), "since": self._since, "until": until}
         lease |= {"place": _place(), "process": os.getpid()}
-        self._project.change_own_data(lambda own: {**own, LEASE_FIELD: lease})
+
+        def change(own: dict[str, Any]) -> dict[str, Any]:
+            self._refuse(own.get(LEASE_FIELD) or {})
+            return own if self._over.is_set() else {**own, LEASE_FIELD: lease}
+
+        self._project.change_own_data(change, once=True)
         self._until = began + self._seconds
 
     def _without(self, own: dict[str, Any]) -> dict[str, Any]:

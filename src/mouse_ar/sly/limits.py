@@ -20,7 +20,8 @@ class Limits:
         attempts: attempts in a row that may fail.
         first_pause_seconds: pause after the first; doubled after every further one.
         longest_pause_seconds: the pause grows to that.
-        total_seconds: no further attempt after that time without any progress.
+        total_seconds: no fourth attempt after that time since the first failure, if there was
+            no progress.
     """
 
     connect_seconds: float = 10.0

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from mouse_ar.sly.batch import is_of_item
 from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.disk import check_space
-from mouse_ar.sly.errors import RefusedError, TransferError
+from mouse_ar.sly.errors import TransferError
+from mouse_ar.sly.link_hashes import LinkHashes
+from mouse_ar.sly.streams import hash_of
 from mouse_ar.sly.videos import RemoteVideo, download_video
 from mouse_ar.video.probe import VideoError
 
-__all__ = ["RemoteMedia", "disk_budget"]
+__all__ = ["RemoteMedia", "disk_budget", "failing_alone"]
 
 _LOG = logging.getLogger(__name__)
 _LARGEST_BUDGET = 50_000_000_000
@@ -32,6 +34,22 @@ def disk_budget(folder: Path) -> int:
     return min(_LARGEST_BUDGET, shutil.disk_usage(place).free // 2)
 
 
+@contextmanager
+def failing_alone(connection: Connection, key: str) -> Iterator[None]:
+    """Make a failure that concerns this video alone its own, which ends no run over many.
+
+    Raises:
+        VideoError: this video failed; others may not.
+        TransferError: the instance cannot be reached, or says no to everything.
+    """
+    try:
+        yield
+    except TransferError as error:
+        if not is_of_item(error, connection):
+            raise
+        raise VideoError(key, str(error)) from error
+
+
 class RemoteMedia:
     """A :class:`~mouse_ar.pipelines.media.Media` of an instance's videos.
 
@@ -42,6 +60,7 @@ class RemoteMedia:
         connection: to the instance.
         videos: by key.
         budget_bytes: that the files may take; a single larger video may exceed it.
+        links: hashes of linked videos that are known already; what is found is noted there.
         progress: called with (what, bytes done, bytes in all).
     """
 
@@ -51,6 +70,7 @@ class RemoteMedia:
         videos: Mapping[str, RemoteVideo],
         *,
         budget_bytes: int,
+        links: LinkHashes | None = None,
         progress: Progress | None = None,
     ) -> None:
         self._connection, self._videos = connection, dict(videos)
@@ -59,17 +79,18 @@ class RemoteMedia:
         # Least recently used first.
         self._kept: dict[str, Path] = {}
         self._in_use: set[str] = set()
-        self._linked: dict[str, str] = {}
+        self._links = LinkHashes() if links is None else links
 
     def sha256(self, key: str, path: Path) -> str:
-        """Hash of a video's bytes; a linked video has to be fetched for it."""
-        video = self._videos[key]
+        """Hash of a video's bytes; a linked video has to be fetched for it, once."""
+        video = self._video(key)
         if video.hash is not None:
             return base64.b64decode(video.hash).hex()
-        if key not in self._linked:
-            with self.opened(key, path) as file_path, file_path.open("rb") as file:
-                self._linked[key] = hashlib.file_digest(file, "sha256").hexdigest()
-        return self._linked[key]
+        if (known := self._links.get(video)) is None:
+            with self.opened(key, path) as file:
+                known = base64.b64decode(hash_of(file)).hex()
+            self._links.note(video, known)
+        return known
 
     @contextmanager
     def opened(self, key: str, path: Path) -> Iterator[Path]:
@@ -79,7 +100,7 @@ class RemoteMedia:
             VideoError: this video cannot be had; others may.
             TransferError: the instance cannot be reached.
         """
-        if not path.is_file():
+        if not self._is_here(key, path):
             self._fetch(key, path)
         self._kept.pop(key, None)
         self._kept[key] = path
@@ -95,27 +116,45 @@ class RemoteMedia:
         for key in list(self._kept):
             self._drop(key)
 
+    def _video(self, key: str) -> RemoteVideo:
+        if key not in self._videos:
+            raise VideoError(key, "the instance has no such video among those of this run.")
+        return self._videos[key]
+
+    def _is_here(self, key: str, path: Path) -> bool:
+        """Whether the file is this video: one that this run has fetched, or that has its hash."""
+        if not path.is_file():
+            return False
+        if self._kept.get(key) == path:
+            return True
+        expected = self._video(key).hash
+        if expected is not None and hash_of(path) == expected:
+            return True
+        path.unlink()  # of a killed run: nobody knows what it is
+        return False
+
     def _fetch(self, key: str, path: Path) -> None:
-        video = self._videos[key]
+        video = self._video(key)
         size = video.size or 0
         self._make_room(size)
         check_space(path.parent, size, what=f"fetching {key}")
         what = f"fetching {key}"
-        try:
-            download_video(
+        with failing_alone(self._connection, key):
+            digest = download_video(
                 self._connection,
                 video,
                 path,
                 progress=lambda done: self._progress(what, done, max(size, done)),
             )
-        except RefusedError as error:
-            if error.ends_run:
-                raise
-            raise VideoError(key, str(error)) from error
-        except TransferError as error:
-            if not self._connection.alive():
-                raise
-            raise VideoError(key, str(error)) from error
+        found, known = base64.b64decode(digest).hex(), self._links.get(video)
+        if video.hash is None and known not in (None, found):
+            self._links.note(video, found)
+            path.unlink()
+            raise VideoError(
+                key,
+                f"there is another file behind {video.link} than before. A further run takes it as "
+                "a new video.",
+            )
 
     def _make_room(self, needed: int) -> None:
         """Remove what was used longest ago until there is room within the budget."""

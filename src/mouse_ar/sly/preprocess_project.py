@@ -8,7 +8,8 @@ uploaded, and both files are removed again.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from mouse_ar.core.actions import ActionSet
@@ -23,15 +24,16 @@ from mouse_ar.pipelines.store import Store
 from mouse_ar.sly.annotations import write_annotation
 from mouse_ar.sly.claims import check_claim, claim
 from mouse_ar.sly.lease import Lease, leased
-from mouse_ar.sly.media import RemoteMedia, disk_budget
-from mouse_ar.sly.mirror import mirror_annotations
+from mouse_ar.sly.link_hashes import KeptLinkHashes
+from mouse_ar.sly.media import RemoteMedia, disk_budget, failing_alone
+from mouse_ar.sly.mirror import Mirror, mirror_annotations
 from mouse_ar.sly.project import RemoteProject
 from mouse_ar.sly.team_files import download_file, find_file
 from mouse_ar.sly.team_uploads import upload_file
 from mouse_ar.sly.video_upload import copy_video, upload_video
 from mouse_ar.sly.videos import RemoteVideo, remove_videos, set_custom_data
 
-__all__ = ["preprocess_project"]
+__all__ = ["manifest_path", "preprocess_project", "with_lost_pending"]
 
 STATE_FOLDER = "/mouse-action-recognition/preprocess"
 
@@ -77,13 +79,18 @@ def preprocess_project(
     with leased(target) as lease:
         claim(source, target, kind="training-data")
         target.add_actions_to_meta(confidence=False)
-        videos = mirror_annotations(source, work / "input", datasets=datasets, progress=tell)
+        mirror = mirror_annotations(source, work / "input", datasets=datasets, progress=tell)
+        videos = mirror.videos
         made = mirror_annotations(target, work / "data", progress=tell)
         state = _ManifestFile(target, Store(work / "data"), team_id)
-        state.fetch()
-        publisher = _Publisher(target, work / "data", sources=videos, made=made, lease=lease)
+        state.fetch(made.videos)
+        publisher = _Publisher(target, work / "data", sources=videos, made=made.videos, lease=lease)
         media = RemoteMedia(
-            source.connection, videos, budget_bytes=disk_budget(work), progress=tell
+            source.connection,
+            videos,
+            budget_bytes=disk_budget(work),
+            links=state.links,
+            progress=tell,
         )
         try:
             report = preprocess(
@@ -94,6 +101,7 @@ def preprocess_project(
                 detector=detector,
                 splits=splits,
                 remove_deleted=remove_deleted and not datasets,
+                unreadable={**mirror.failures, **_untouchable(made)},
                 media=media,
                 publish=publisher,
                 keep=state.store,
@@ -101,9 +109,43 @@ def preprocess_project(
             )
         finally:
             media.close()
+        state.links.store()
     if datasets:  # the others were not looked at
         report.gone = []
     return report
+
+
+def _untouchable(made: Mirror) -> dict[str, str]:
+    """Sources of items that cannot be read, by which it is known what was made of them."""
+    return {
+        _source_of(made.videos[key]) or key: f"{key} in Training Data could not be read: {cause}"
+        for key, cause in made.failures.items()
+    }
+
+
+def _source_of(item: RemoteVideo) -> str | None:
+    """Key of the video that an item was made of, as its provenance tells."""
+    entry = (item.custom_data.get(PROVENANCE_KEY) or {}).get("entry") or {}
+    return entry.get("key")
+
+
+def manifest_path(target: RemoteProject) -> str:
+    """Where in Team Files it is kept what was made of which video."""
+    return f"{STATE_FOLDER}/{target.id}/manifest.json"
+
+
+def with_lost_pending(manifest: Manifest, made: Mapping[str, RemoteVideo]) -> Manifest:
+    """A manifest in which what the target holds no more, or not all of it, is to be made again.
+
+    Args:
+        manifest: as an earlier run left it.
+        made: the videos of the target, by key.
+    """
+    whole = {key for key, video in made.items() if _source_of(video)}
+    for entry in manifest.entries.values():
+        if entry.done and not {f"{item.dataset}/{item.name}" for item in entry.items} <= whole:
+            manifest = manifest.with_entry(replace(entry, done=False, finished_at=None))
+    return manifest
 
 
 @dataclass(frozen=True)
@@ -116,15 +158,33 @@ class _ManifestFile:
 
     @property
     def path(self) -> str:
-        return f"{STATE_FOLDER}/{self.target.id}/manifest.json"
+        return manifest_path(self.target)
 
-    def fetch(self) -> None:
+    @cached_property
+    def links(self) -> KeptLinkHashes:
+        return KeptLinkHashes(
+            self.target.connection,
+            self.path.replace("manifest.json", "links.json"),
+            self.local.folder / "links.json",
+            team_id=self.team_id,
+        )
+
+    def fetch(self, made: Mapping[str, RemoteVideo]) -> None:
+        """Get it, without what it says of items that the target has no more.
+
+        Args:
+            made: the videos of the target, by key.
+        """
+        self.links.fetch()
         self.local.manifest_path.unlink(missing_ok=True)
         connection = self.target.connection
         if find_file(connection, self.path, team_id=self.team_id) is not None:
             download_file(connection, self.path, self.local.manifest_path, team_id=self.team_id)
+            manifest = self.local.load(Manifest)
+            self.local.save(with_lost_pending(manifest, made))
 
     def store(self, manifest: Manifest) -> None:
+        self.links.store()
         upload_file(
             self.target.connection, self.local.manifest_path, self.path, team_id=self.team_id
         )
@@ -149,13 +209,25 @@ class _Publisher:
     def __call__(self, key: str, items: tuple[Item, ...]) -> None:
         self._lease.check()
         local = LocalProject.open(self._folder, actions=self._target.actions, with_files=False)
+        try:
+            with failing_alone(self._target.connection, key):
+                self._publish(key, items, local)
+        finally:
+            for item in items:
+                local.video(item.dataset, item.name).video_path.unlink(missing_ok=True)
+
+    def _publish(self, key: str, items: tuple[Item, ...], local: LocalProject) -> None:
         wanted = {(item.dataset, item.name) for item in items}
         for item in items:
             self._item(key, item, local)
-        gone = [
-            place for place in self._there if place[1].startswith(slug(key)) and place not in wanted
-        ]
-        remove_videos(self._target.connection, [self._there.pop(place) for place in gone])
+        gone = {
+            place: video
+            for place, video in self._there.items()
+            if place[1].startswith(slug(key)) and place not in wanted
+        }
+        remove_videos(self._target.connection, gone.values())
+        for place in gone:
+            del self._there[place]
 
     def _item(self, key: str, item: Item, local: LocalProject) -> None:
         entry = local.video(item.dataset, item.name)

@@ -12,6 +12,7 @@ from mouse_ar.data.config_files import load_actions
 from mouse_ar.data.project_meta import join_meta, merge_meta, value_types, with_tags
 from mouse_ar.sly.connection import Connection, Json
 from mouse_ar.sly.errors import RefusedError
+from mouse_ar.sly.tag_items import tag_item
 from mouse_ar.sly.videos import RemoteVideo, list_videos
 
 __all__ = ["DatasetPath", "RemoteProject"]
@@ -28,6 +29,7 @@ class RemoteProject:
         self.id = int(info["id"])
         self.name = str(info["name"])
         self.workspace_id = int(info["workspaceId"])
+        self.team_id = int(info["teamId"]) if info.get("teamId") else None
         self.actions = actions or load_actions()
         self.title = f"Project {self.name!r} (number {self.id})"
         self._meta: Json | None = None
@@ -55,6 +57,24 @@ class RemoteProject:
         return cls._checked(connection, info, actions=actions)
 
     @classmethod
+    def find(
+        cls,
+        connection: Connection,
+        name: str,
+        *,
+        workspace_id: int,
+        actions: ActionSet | None = None,
+    ) -> RemoteProject | None:
+        """The video project of that name in a workspace, if there is one.
+
+        Raises:
+            ValueError: the project of that name is none of videos, or there are several.
+            TransferError: the instance failed.
+        """
+        info = _find(connection, name, workspace_id=workspace_id)
+        return None if info is None else cls._checked(connection, info, actions=actions)
+
+    @classmethod
     def get_or_create(
         cls,
         connection: Connection,
@@ -69,19 +89,10 @@ class RemoteProject:
             ValueError: the project of that name is none of videos, or there are several.
             TransferError: the instance failed.
         """
-        only = [{"field": "name", "operator": "=", "value": name}]
         what = f"making project {name!r} in workspace {workspace_id}"
 
         def find() -> Json | None:
-            query = {"workspaceId": workspace_id, "filter": only}
-            found = connection.pages("projects.list", query, what=what)
-            if len(found) > 1:
-                numbers = ", ".join(str(entry["id"]) for entry in found)
-                raise ValueError(
-                    f"Workspace {workspace_id} has several projects {name!r}: {numbers}. "
-                    "Say which by its number."
-                )
-            return found[0] if found else None
+            return _find(connection, name, workspace_id=workspace_id)
 
         new = {"workspaceId": workspace_id, "name": name, "type": "videos", "description": ""}
         info = find() or connection.call("projects.add", new, what=what, recover=find)
@@ -196,37 +207,80 @@ class RemoteProject:
         self._change_meta(lambda m: join_meta(m, other))
 
     def _change_meta(self, change: Callable[[Json], Mapping[str, Any]]) -> None:
-        """Read, merge and write; the instance replaces the whole meta."""
+        """Add what a change adds to the meta.
+
+        Tags are added as such. Nothing adds a class but an update, which replaces the whole meta,
+        with the tags and classes that others may have made since it was read.
+        """
         with self._lock:
             current = self.meta(fresh=True)
             changed = dict(change(current))
-            if changed != current:
-                what = f"updating the meta of {self.title}"
-                payload = {"id": self.id, "meta": changed}
-                self.connection.call("projects.meta.update", payload, what=what)
-                self.meta(fresh=True)
+            if changed == current:
+                return
+            tags = _new_tags(changed, current)
+            if changed.get("classes") != current.get("classes") or not self._add_tags(tags):
+                current = self.meta(fresh=True)
+                changed = dict(change(current))
+                if changed != current:
+                    what = f"updating the meta of {self.title}"
+                    payload = {"id": self.id, "meta": changed}
+                    self.connection.call("projects.meta.update", payload, what=what)
+            self.meta(fresh=True)
 
-    def custom_data(self) -> Json:
+    def _add_tags(self, tags: Sequence[Json]) -> bool:
+        """Add new tags beside what there is; False if this instance does not do that."""
+        items = [tag_item(tag, self.class_ids()) for tag in tags]
+        added = [item for item in items if item is not None]
+        if not added or len(added) < len(items):
+            return False
+        names = {str(tag["name"]) for tag in tags}
+
+        def there() -> bool | None:
+            self.meta(fresh=True)
+            return True if names <= set(self.tag_ids()) else None
+
+        what = f"adding tags to {self.title}"
+        try:
+            payload = {"projectId": self.id, "tags": added}
+            self.connection.call("tags.bulk.add", payload, what=what, recover=there)
+        except RefusedError as error:
+            if error.ends_run:
+                raise
+            return False  # an older instance, or one of them is there by now
+        return True
+
+    def custom_data(self, *, once: bool = False) -> Json:
         """What is stored beside the project."""
         what = f"reading {self.title}"
-        info = self.connection.call("projects.info", {"id": self.id}, what=what)
+        send = self.connection.once if once else self.connection.call
+        info = send("projects.info", {"id": self.id}, what=what)
         return dict(info.get("customData") or {})
 
     def own_data(self) -> Json:
         """Our part of the project's custom data."""
         return dict(self.custom_data().get(PROVENANCE_KEY) or {})
 
-    def change_own_data(self, change: Callable[[Json], Json]) -> None:
-        """Change our part of the custom data and leave that of others as it is."""
+    def change_own_data(self, change: Callable[[Json], Json], *, once: bool = False) -> None:
+        """Change our part of the custom data and leave that of others as it is.
+
+        Args:
+            change: gives the new part for the one that is there.
+            once: one attempt only: what is written is never older than that attempt.
+
+        Raises:
+            TransientError: with ``once``, where another attempt may work.
+            TransferError: it did not work.
+        """
         with self._lock:
-            current = self.custom_data()
+            current = self.custom_data(once=once)
             own = dict(current.get(PROVENANCE_KEY) or {})
             changed = change(own)
             if changed != own:
                 data = {**current, PROVENANCE_KEY: changed}
                 payload = {"id": self.id, "customData": data, "silent": True}
                 what = f"storing the custom data of {self.title}"
-                self.connection.call("projects.editInfo", payload, what=what)
+                send = self.connection.once if once else self.connection.call
+                send("projects.editInfo", payload, what=what)
 
     def remove_dataset(self, dataset_id: int) -> None:
         """Remove a dataset with everything in it; one that is gone already is no error."""
@@ -238,3 +292,24 @@ class RemoteProject:
             if error.status != 404:
                 raise
         self._datasets = None
+
+
+def _new_tags(changed: Mapping[str, Any], current: Mapping[str, Any]) -> list[Json]:
+    known = {tag["name"] for tag in current.get("tags") or []}
+    return [tag for tag in changed.get("tags") or [] if tag["name"] not in known]
+
+
+def _find(connection: Connection, name: str, *, workspace_id: int) -> Json | None:
+    only = [{"field": "name", "operator": "=", "value": name}]
+    found = connection.pages(
+        "projects.list",
+        {"workspaceId": workspace_id, "filter": only},
+        what=f"looking for project {name!r} in workspace {workspace_id}",
+    )
+    if len(found) > 1:
+        numbers = ", ".join(str(entry["id"]) for entry in found)
+        raise ValueError(
+            f"Workspace {workspace_id} has several projects {name!r}: {numbers}. "
+            "Say which by its number."
+        )
+    return found[0] if found else None

@@ -26,6 +26,10 @@ from mouse_ar.sly.videos import RemoteVideo, download_video
 
 __all__ = ["pull"]
 
+_NAME_BYTES = 255
+# While it is written, the annotation of "x" is ".x.json.tmp".
+_BESIDE_NAME_BYTES = len("..json.tmp")
+
 
 def pull(
     connection: Connection,
@@ -110,14 +114,19 @@ class _Pull:
         self.wanted = wanted or ()
         chosen = _chosen(sorted(paths.values()), self.wanted)
         for dataset in chosen:
+            if _too_long(dataset):
+                continue
             for part in ("video", "ann"):
                 for name in _chain(dataset):
                     (dataset_folder(self.root, name) / part).mkdir(parents=True, exist_ok=True)
         for video in self.remote.videos():
             place = paths.get(video.dataset_id)
             if place is not None and place in chosen:
-                item = self.local.video(place, name_to_local(video.name))
-                self.items[item] = video
+                name = name_to_local(video.name)
+                if cause := _too_long(place) or _too_long(name, beside=_BESIDE_NAME_BYTES):
+                    self.report.failures.append((f"{place}/{name}", cause))
+                    continue
+                self.items[self.local.video(place, name)] = video
 
     def fetch_files(self, workers: int, progress: Progress | None) -> None:
         """Download the video files that are missing or different."""
@@ -278,6 +287,15 @@ def _open_local(root: Path, remote: RemoteProject, *, with_files: bool) -> Local
         empty: Json = {kind: {} for kind in ("tags", "objects", "figures", "videos")}
         write_json(root / "key_id_map.json", empty, indent=4)
     return LocalProject.open(root, actions=remote.actions, with_files=with_files)
+
+
+def _too_long(path: str, *, beside: int = 0) -> str:
+    """Why no file or folder here can have one of these names; empty if they can."""
+    for part in path.split("/"):
+        size, most = len(part.encode("utf-8", "surrogatepass")), _NAME_BYTES - beside
+        if size > most:
+            return f"{part[:40]}… is {size} bytes long, a name here has {most} at most: rename it"
+    return ""
 
 
 def _chain(dataset: str) -> list[str]:

@@ -105,18 +105,18 @@ def _have(
     progress: ByteProgress | None,
 ) -> TeamFile:
     where, digest, size = file_path(target), hash_of(source), source.stat().st_size
-    if present is not None:
-        if (present.hash, present.size) == (digest, size):
-            if progress is not None:
-                progress(size)
-            return present
-        # What an instance does with a second file of that name is its own affair.
-        remove_files(connection, [where], team_id=team_id)
+    if present is not None and (present.hash, present.size) == (digest, size):
+        if progress is not None:
+            progress(size)
+        return present
 
+    # An instance replaces a file of that path. It is not removed before: a run that ends in
+    # between would have lost it. One that keeps the old file and puts the new one elsewhere gets
+    # the old one removed only then.
     def check(answer: Any) -> TeamFile:
         file = TeamFile.from_json(answer[0])
         if file.path != where:
-            remove_files(connection, [file.path], team_id=team_id)
+            remove_files(connection, [file.path, where], team_id=team_id)
             raise TransientError(f"expected it at {where}, the instance put it at {file.path}")
         if file.hash not in (None, digest) or file.size not in (None, size):
             remove_files(connection, [where], team_id=team_id)
@@ -125,11 +125,8 @@ def _have(
 
     def there() -> TeamFile | None:
         file = find_file(connection, where, team_id=team_id)
-        if file is not None and (file.hash, file.size) == (digest, size):
-            return file
-        if file is not None:
-            remove_files(connection, [where], team_id=team_id)
-        return None
+        done = file is not None and (file.hash, file.size) == (digest, size)
+        return file if done else None
 
     name = PurePosixPath(where).name
     made = upload(

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from mouse_ar.core.actions import ActionSet
+from mouse_ar.core.results import Evaluation
 from mouse_ar.data.training_data import open_training_data
 from mouse_ar.pipelines.evaluate import EvaluatedVideos, evaluate_videos
 from mouse_ar.pipelines.predictor import load_predictor, pick_device
 from mouse_ar.report.evaluation import evaluation_page, plot_training, write_evaluation
+from mouse_ar.sly.errors import TransferError
 from mouse_ar.sly.experiments import artifacts_folder, write_artifacts
 from mouse_ar.sly.mirror import mirror_project
+from mouse_ar.sly.mirror_reports import PullReport
 from mouse_ar.sly.project import RemoteProject
 from mouse_ar.sly.team_files import download_file, find_file
 from mouse_ar.sly.team_uploads import upload_folder
@@ -26,6 +29,7 @@ __all__ = ["TrainOutcome", "TrainRequest", "train_project"]
 
 _POLL_SECONDS = 0.5
 _LATEST_SECONDS = 600.0
+_MOST_TOLD = 5
 
 Progress = Callable[[str, int, int], None]
 
@@ -39,12 +43,36 @@ class TrainRequest:
         config: settings; ``pretrained`` is a path in Team Files.
         device: like ``cpu`` or ``cuda:0``.
         app_state: what was chosen in the app, kept with the artifacts.
+        remote: folder of the artifacts in Team Files; None = the task's own.
     """
 
     name: str
     config: TrainConfig
     device: str
     app_state: Mapping[str, Any] = field(default_factory=dict)
+    remote: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "name": self.name,
+            "config": self.config.to_dict(),
+            "device": self.device,
+            "app_state": dict(self.app_state),
+            "remote": self.remote,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TrainRequest:
+        """Inverse of :meth:`to_dict`.
+
+        Raises:
+            ValueError: it is none, or has settings that do not fit.
+        """
+        try:
+            return cls(**{**data, "config": TrainConfig.from_dict(data["config"])})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"No request for a training: {error}.") from error
 
 
 @dataclass(frozen=True)
@@ -58,6 +86,7 @@ class TrainOutcome:
         metrics: on ``test``.
         warnings: what the user should know.
         stopped: whether it was stopped before its last epoch.
+        evaluation: on ``test``; None without test videos.
     """
 
     experiment: Mapping[str, Any]
@@ -66,6 +95,7 @@ class TrainOutcome:
     metrics: Mapping[str, float | None]
     warnings: tuple[str, ...]
     stopped: bool
+    evaluation: Evaluation | None = None
 
 
 def train_project(
@@ -79,6 +109,7 @@ def train_project(
     stop: threading.Event,
     on_event: Callable[[dict[str, Any]], None],
     progress: Progress,
+    data: Path | None = None,
 ) -> TrainOutcome:
     """Train on a Training Data project and evaluate on its test videos.
 
@@ -95,14 +126,15 @@ def train_project(
         stop: set to end the training early.
         on_event: receives the events of the training.
         progress: called with (what, done, total).
+        data: folder of the mirror, where several runs share one; ``work/data`` by default.
 
     Raises:
-        TransferError: the instance failed; a further run goes on.
+        TransferError: the instance failed, or did not give all videos; a further run goes on.
         TrainingFailedError: the training did.
         ValueError: nothing to train on.
     """
-    data = work / "data"
-    mirror_project(project, data, progress=progress)
+    data = work / "data" if data is None else data
+    _refuse_incomplete(project, mirror_project(project, data, progress=progress))
     config = _with_local_weights(project, request.config, work, team_id=team_id, progress=progress)
     run = work / "run"
     process = TrainingProcess(data, run, config=config, actions=actions, device=request.device)
@@ -111,7 +143,9 @@ def train_project(
         data, run, work / "evaluation", request, actions=actions, progress=progress
     )
     metrics = _metrics(evaluated)
-    remote = artifacts_folder(project_id=project.id, project_name=project.name, task_id=task_id)
+    remote = request.remote or artifacts_folder(
+        project_id=project.id, project_name=project.name, task_id=task_id
+    )
     info = write_artifacts(
         work / "artifacts",
         run=run,
@@ -130,7 +164,7 @@ def train_project(
         work / "artifacts",
         remote,
         team_id=team_id,
-        progress=lambda done, total: progress("uploading artifacts", done, total),
+        progress=lambda done, total: progress("uploading artifacts", *_megabytes(done, total)),
     )
     report = find_file(project.connection, remote + "report.html", team_id=team_id)
     return TrainOutcome(
@@ -140,7 +174,31 @@ def train_project(
         metrics=metrics,
         warnings=tuple(_warnings(run, evaluated)),
         stopped=stopped,
+        evaluation=None if evaluated is None else evaluated.evaluation,
     )
+
+
+def _refuse_incomplete(project: RemoteProject, pulled: PullReport) -> None:
+    """Two trainings on one project are to be comparable: neither goes without some of it."""
+    if not pulled.failures:
+        return
+    told = [f"{key}: {cause}" for key, cause in pulled.failures[:_MOST_TOLD]]
+    if len(pulled.failures) > _MOST_TOLD:
+        told.append(f"and {len(pulled.failures) - _MOST_TOLD} more")
+    raise TransferError(
+        f"downloading {project.title}",
+        f"{len(pulled.failures)} of its videos could not be taken: {'; '.join(told)}",
+        advice=(
+            "nothing is trained on incomplete data: a further run goes on with what is missing; "
+            "remove a video from the project if it cannot be had"
+        ),
+    )
+
+
+def _megabytes(done: int, total: int = 0) -> tuple[int, int]:
+    """Bytes as whole megabytes; the last byte completes the last one. A total of 0 is unknown."""
+    in_all = -(-total // 10**6)
+    return (in_all if total and done >= total else done // 10**6), in_all
 
 
 def _with_local_weights(
@@ -160,7 +218,7 @@ def _with_local_weights(
         config.pretrained,
         path,
         team_id=team_id,
-        progress=lambda done: progress("downloading weights", done, max(done, 1)),
+        progress=lambda done: progress("downloading weights", *_megabytes(done)),
     )
     return TrainConfig.from_dict({**config.to_dict(), "pretrained": str(path)})
 
@@ -173,12 +231,13 @@ def _follow(
     progress: Progress,
 ) -> bool:
     """Mirror a training until it ends; whether it was stopped."""
-    total, stopped, asked = 1, False, 0.0
+    total, stopped, asked, started = 1, False, 0.0, False
     try:
         while True:
             running = process.running
             for event in process.events():
                 on_event(event)
+                started = True
                 kind = event["event"]
                 if kind == "start":
                     total = max(1, event["epochs"] * event["steps_per_epoch"])
@@ -186,13 +245,16 @@ def _follow(
                     progress("training", event["step"], total)
                 stopped = stopped or kind == "stopped"
             if not running:
-                process.check()
+                if not stopped:
+                    process.check()
                 return stopped
-            if stop.is_set():
-                asked = asked or time.monotonic()
+            # A signal before its first event, or a second one when it is about to exit, would
+            # end it at once: it does not listen then.
+            if stop.is_set() and started and not asked:
+                asked = time.monotonic()
                 process.stop()
-                if time.monotonic() - asked > _LATEST_SECONDS:
-                    process.kill()
+            if asked and time.monotonic() - asked > _LATEST_SECONDS:
+                process.kill()
             process.wait(_POLL_SECONDS)
     except BaseException:
         process.stop()

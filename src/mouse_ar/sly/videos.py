@@ -61,6 +61,11 @@ class RemoteVideo:
     custom_data: Mapping[str, Any] = field(repr=False)
     info: Mapping[str, Any] = field(repr=False, compare=False)
 
+    @property
+    def duration_seconds(self) -> float:
+        """Its length, as far as the instance knows it; 0 where it does not."""
+        return float((self.info.get("fileMeta") or {}).get("duration") or 0.0)
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RemoteVideo:
         """Read an entry of ``videos.list`` or the like."""

@@ -35,15 +35,18 @@ def main(spec_path: Path) -> None:
         device=torch.device(spec["device"]),
         emit=_nothing,
         restart=spec["restart"],
-        should_stop=_stop_wish(),
+        should_stop=_stop_wish(spec["parent"]),
     )
 
 
-def _stop_wish() -> Callable[[], bool]:
+def _stop_wish(parent: int) -> Callable[[], bool]:
+    """Whether to stop: on a signal, or when the parent is gone.
+
+    Its number comes from itself: it may have ended while this process was still importing.
+    """
     wish = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: wish.set())
-    parent = os.getppid()
     return lambda: wish.is_set() or os.getppid() != parent
 
 

@@ -10,7 +10,7 @@ from mouse_ar.core.settings import build_settings
 from mouse_ar.core.types import ClipSpec
 from mouse_ar.mvd import PRESETS
 
-__all__ = ["TrainConfig"]
+__all__ = ["TrainConfig", "start_settings"]
 
 FLIPS = ("none", "horizontal", "dihedral")
 
@@ -99,7 +99,22 @@ class TrainConfig:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}.")
         if self.flip not in FLIPS:
             raise ValueError(f"flip must be one of {', '.join(FLIPS)}, got {self.flip!r}.")
+        self._check_fits_model()
         self.clip_spec()
+
+    def _check_fits_model(self) -> None:
+        preset = PRESETS[self.model]
+        for name, unit in (
+            ("input_size", preset.patch_size),
+            ("num_frames", preset.tubelet_size),
+        ):
+            value = getattr(self, name)
+            if value < 1 or value % unit:
+                below = max(unit, value // unit * unit)
+                raise ValueError(
+                    f"{name} must be a multiple of {unit} for {self.model}, got {value}: use "
+                    f"{below} or {below + unit}."
+                )
 
     def clip_spec(self) -> ClipSpec:
         """The ClipSpec that the checkpoint carries."""
@@ -127,3 +142,20 @@ class TrainConfig:
             ValueError: on an unknown name, with the allowed ones, or a value of the wrong type.
         """
         return build_settings(cls, data, what="training")
+
+
+def start_settings(*, model: str, scratch: bool) -> dict[str, Any]:
+    """Settings that suit what a training starts from, where nobody has a better idea.
+
+    Pre-trained lower layers need smaller steps than the head; without them every layer has
+    everything to learn, and at a higher rate.
+
+    Args:
+        model: preset.
+        scratch: whether it starts without weights.
+    """
+    settings: dict[str, Any] = (
+        {"layer_decay": 1.0, "lr": 0.01} if scratch else {"layer_decay": 0.75, "lr": 5e-4}
+    )
+    preset = PRESETS[model]
+    return settings | {"input_size": preset.image_size, "num_frames": preset.num_frames}

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.data.files import write_json
 from mouse_ar.training.config import TrainConfig
 
-__all__ = ["TrainingFailedError", "TrainingProcess", "read_events"]
+__all__ = ["TrainingFailedError", "TrainingProcess", "is_busy", "read_events"]
 
 _LOG_TAIL = 4000
 
@@ -60,6 +63,7 @@ class TrainingProcess:
             "actions": actions.to_dict(),
             "device": device,
             "restart": restart,
+            "parent": os.getpid(),
         }
         write_json(output / "spec.json", spec, indent=1)
         with self._log_path.open("wb") as log:
@@ -103,13 +107,17 @@ class TrainingProcess:
         """Tell why the run ended, unless it ended well or still runs.
 
         Raises:
-            TrainingFailedError: with the last line of its log; the whole is in ``train.log``.
+            TrainingFailedError: with the signal that ended it, if one did, and the last line of
+                its log; the whole is in ``train.log``.
         """
         code = self._process.poll()
         if not code:
             return
         lines = [line for line in self.log().splitlines() if line.strip()]
-        cause = lines[-1] if lines else f"ended by signal {-code}" if code < 0 else f"code {code}"
+        cause = lines[-1] if lines else f"code {code}"
+        if code < 0:
+            last = f"; the last line of its log: {lines[-1]}" if lines else ""
+            cause = f"it was ended by {_signal_name(-code)}{last}"
         raise TrainingFailedError(
             f"Training failed: {cause} (the whole message is in {self._log_path}). What was "
             "trained so far is kept; the same run continues after its last full epoch."
@@ -137,15 +145,49 @@ def read_events(run: Path) -> Iterator[dict[str, Any]]:
     yield from kept
 
 
+def is_busy(run: Path) -> bool:
+    """Whether a training writes to this folder, such as one that has lost its dashboard.
+
+    It notices that, but first it comes to the end of what it is doing and keeps a checkpoint.
+    """
+    if not run.is_dir():
+        return False
+    try:
+        with FileLock(run / ".lock", timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
 def _read_from(path: Path, position: int) -> tuple[list[dict[str, Any]], int]:
-    """Whole lines from a position on, and where they end."""
+    """Events of the whole lines from a position on, and where they end.
+
+    A line that a killed run left unfinished is skipped.
+    """
     if not path.is_file():
         return [], position
     with path.open("rb") as file:
         file.seek(position)
         text = file.read()
     whole = text[: text.rfind(b"\n") + 1]
-    return [json.loads(line) for line in whole.splitlines()], position + len(whole)
+    events = [event for line in whole.split(b"\n") if (event := _event(line)) is not None]
+    return events, position + len(whole)
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) and "event" in value else None
+
+
+def _signal_name(number: int) -> str:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = "a signal"
+    return f"{name} (signal {number}{': out of memory?' if name == 'SIGKILL' else ''})"
 
 
 def _size(path: Path) -> int:

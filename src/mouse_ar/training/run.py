@@ -93,7 +93,12 @@ def _train(
     emit: Emit,
     should_stop: Callable[[], bool],
 ) -> TrainResult:
-    with (output / "events.jsonl").open("a", encoding="utf-8") as log:
+    path = output / "events.jsonl"
+    # A run that was killed may have left half a line.
+    torn = path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n")
+    with path.open("a", encoding="utf-8") as log:
+        if torn:
+            log.write("\n")
 
         def both(event: dict[str, Any]) -> None:
             log.write(json.dumps(event) + "\n")

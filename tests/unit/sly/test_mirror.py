@@ -333,6 +333,30 @@ def test_one_bad_video_does_not_stop_the_rest(
     assert second.videos == 3
 
 
+@pytest.mark.parametrize("annotations_only", [True, False])
+def test_a_name_that_no_file_can_have(
+    connection: Connection,
+    double: Double,
+    clips: list[Path],
+    tmp_path: Path,
+    annotations_only: bool,
+) -> None:
+    project = double.add_project("p")
+    dataset = double.add_dataset(project, "d")
+    longest = "é" * 120 + "x.mp4"
+    double.add_video(dataset, clips[0], name=f"x{longest}")
+    double.add_video(dataset, clips[1], name=longest)
+    double.add_video(double.add_dataset(project, "ü" * 128), clips[2], name="a.mp4")
+
+    folder = tmp_path / "m"
+    report = pull(connection, project, folder, annotations_only=annotations_only)
+
+    assert [key[:2] for key, _ in report.failures] == ["d/", "üü"]
+    assert all("bytes long" in cause for _, cause in report.failures)
+    assert (report.videos, report.gone) == (1, [])
+    assert (folder / "d/ann" / f"{longest}.json").is_file()
+
+
 def test_a_video_that_vanishes_meanwhile(
     connection: Connection,
     double: Double,

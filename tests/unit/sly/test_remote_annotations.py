@@ -1,16 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import copy
+import math
+import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mouse_ar.core.types import Bout, Box, Interval, Track
 from mouse_ar.data.annotation_json import annotation_to_json
 from mouse_ar.data.annotations import ProjectTag, VideoAnnotation
 from mouse_ar.data.config_files import load_actions
+from mouse_ar.detection.exchange import TransientError
 from mouse_ar.sly.annotations import (
     local_annotation,
     read_annotation,
@@ -232,6 +240,110 @@ def test_a_request_done_after_all_leaves_no_double(
     stored = double.annotation(video.id)
     assert [len(f["figures"]) for f in stored["frames"]] == [1] * FRAMES
     assert len(stored["objects"]) == 1
+
+
+def _one_box(corners: Sequence[Sequence[float]], **fields: Any) -> dict[str, Any]:
+    points = {"exterior": corners, "interior": []}
+    figure = {"objectKey": "o", "geometryType": "rectangle", "geometry": {"points": points}}
+    return {
+        "tags": [],
+        "objects": [{"key": "o", "classTitle": "mouse", "tags": []}],
+        "frames": [{"index": 0, "figures": [figure]}],
+        **fields,
+    }
+
+
+def _stored_as(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, change: Callable[[float], float]
+) -> None:
+    """The instance keeps coordinates in a form of its own; the first answer is lost."""
+    plain = connection.once
+    lost = False
+
+    def once(endpoint: str, payload: Any, *, what: str) -> Any:
+        nonlocal lost
+        if endpoint != "figures.bulk.add":
+            return plain(endpoint, payload, what=what)
+        payload = copy.deepcopy(payload)
+        for figure in payload["figures"]:
+            points = figure["geometry"]["points"]
+            points["exterior"] = [[change(x) for x in point] for point in points["exterior"]]
+        answer = plain(endpoint, payload, what=what)
+        if not lost:
+            lost = True
+            raise TransientError("lost")
+        return answer
+
+    monkeypatch.setattr(connection, "once", once)
+
+
+def _figures(double: Double, video: RemoteVideo) -> int:
+    return sum(len(frame["figures"]) for frame in double.annotation(video.id)["frames"])
+
+
+def test_coordinates_that_the_instance_rounds(
+    project: RemoteProject, video: RemoteVideo, double: Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _stored_as(project.connection, monkeypatch, lambda x: math.floor(x + 0.5))
+
+    for _ in range(3):
+        write_raw_annotation(project, video, _one_box([[1.5, 2.2], [10.5, 12]]))
+
+    assert _figures(double, video) == len(double.annotation(video.id)["objects"]) == 1
+
+
+def test_figures_that_come_back_in_another_form_end_with_an_error(
+    project: RemoteProject, video: RemoteVideo, double: Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _stored_as(project.connection, monkeypatch, lambda x: x + 3)
+
+    with pytest.raises(TransferError, match="returns something else than was sent: rectangle"):
+        write_raw_annotation(project, video, _one_box([[1, 2], [10, 12]]))
+
+    assert _figures(double, video) <= 3
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_boxes_of_a_video_of_unknown_size(
+    project: RemoteProject, video: RemoteVideo, double: Double, known: bool
+) -> None:
+    linked = replace(video, frame_height=0, frame_width=0)
+    size = {"size": {"height": 48, "width": 64}} if known else {}
+    corner = 99 if known else 47
+
+    write_raw_annotation(project, linked, _one_box([[1, 2], [20, corner]], **size))
+
+    figure = double.annotation(video.id)["frames"][0]["figures"][0]
+    assert figure["geometry"]["points"]["exterior"] == [[1, 2], [20, 47]]
+
+
+def _bitmap(mask: NDArray[np.uint8], origin: tuple[int, int], level: int) -> dict[str, Any]:
+    done, png = cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_COMPRESSION, level])
+    assert done
+    data = base64.b64encode(zlib.compress(png.tobytes(), level)).decode()
+    return {"bitmap": {"data": data, "origin": list(origin)}}
+
+
+def test_bitmaps_are_compared_by_what_they_show() -> None:
+    mask = np.zeros((9, 12), np.uint8)
+    mask[2:7, 3:8] = 255
+    mask[3, 4] = 0
+    other = mask.copy()
+    other[4, 4] = 0
+    sent = _bitmap(mask, (5, 6), 9)
+    cropped = _bitmap(mask[2:7, 3:8] // 255, (8, 8), 1)
+    assert sent["bitmap"]["data"] != cropped["bitmap"]["data"]
+
+    def with_one(geometry: dict[str, Any]) -> dict[str, Any]:
+        value = _one_box([])
+        value["frames"][0]["figures"][0] |= {"geometryType": "bitmap", "geometry": geometry}
+        return value
+
+    assert same_content(with_one(sent), with_one(cropped))
+    assert not same_content(with_one(sent), with_one(_bitmap(other, (5, 6), 9)))
+    assert not same_content(with_one(sent), with_one(_bitmap(mask, (5, 7), 9)))
+    broken = {"bitmap": {"data": "x", "origin": [0, 0]}}
+    assert same_content(with_one(broken), with_one(broken))
 
 
 def test_after_a_dead_server_the_same_call_goes_on(

@@ -2,17 +2,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mouse_ar.data.annotations import ProjectTag
 from mouse_ar.data.config_files import load_actions
 from mouse_ar.pipelines.store import BusyError
+from mouse_ar.sly import lease as lease_module
 from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.errors import TransferError
 from mouse_ar.sly.lease import Lease, leased
+from mouse_ar.sly.limits import Limits
 from mouse_ar.sly.project import RemoteProject
 from supervisely_double import WORKSPACE, Double
 
@@ -73,12 +78,56 @@ def test_meta_of_others_stays(project: RemoteProject, double: Double) -> None:
         "any_number",
         "any_number",
     )
-    assert len(double.called("projects.meta.update")) == 2
+    assert len(double.called("projects.meta.update")) == 1
+    assert len(double.called("tags.bulk.add")) == 1
     with pytest.raises(ValueError, match="Keep predictions and labels in separate projects"):
         project.add_actions_to_meta(confidence=False)
     clash = {"tags": [{"name": "wet", "value_type": "none"}]}
     with pytest.raises(ValueError, match=r"'wet' has value_type 'any_string'.*expected 'none'"):
         project.join_meta(clash)
+
+
+@pytest.mark.parametrize("kind", [None, "lost", "cut"])
+def test_a_tag_that_somebody_makes_meanwhile_stays(
+    project: RemoteProject, double: Double, monkeypatch: pytest.MonkeyPatch, kind: str | None
+) -> None:
+    project.add_actions_to_meta()
+    if kind:
+        double.fail("tags.bulk.add", kinds=kind, count=1)
+    plain = project.connection.once
+    theirs = {"name": "rearing", "value_type": "none", "color": "#00FF00"}
+
+    def once(endpoint: str, payload: Any, *, what: str) -> Any:
+        if endpoint in {"projects.meta.update", "tags.bulk.add"}:
+            meta = double.call("projects.meta", {"id": project.id})
+            if not any(tag["name"] == "rearing" for tag in meta["tags"]):
+                meta = {**meta, "tags": [*meta["tags"], theirs]}
+                double.call("projects.meta.update", {"id": project.id, "meta": meta})
+        return plain(endpoint, payload, what=what)
+
+    monkeypatch.setattr(project.connection, "once", once)
+    before = project.tag_ids()
+
+    project.add_tags_to_meta([ProjectTag("score", None, 1.5), ProjectTag("rater", None, "Åse")])
+    mouse_only = {"name": "sex", "value_type": "oneof_string", "values": ["f", "m"]}
+    project.join_meta({"tags": [mouse_only | {"classes": ["mouse"], "applicable_type": "all"}]})
+
+    tags = {tag["name"]: tag for tag in project.meta(fresh=True)["tags"]}
+    assert set(tags) == {*before, "rearing", "score", "rater", "sex"}
+    assert {name: tags[name]["id"] for name in before} == before
+    assert [tags[n]["value_type"] for n in ("score", "rater")] == ["any_number", "any_string"]
+    assert (tags["sex"]["values"], tags["sex"]["classes"]) == (["f", "m"], ["mouse"])
+
+
+def test_an_instance_that_adds_no_tags_by_themselves(
+    project: RemoteProject, double: Double
+) -> None:
+    project.add_actions_to_meta()
+    double.fail("tags.bulk.add", status=404)
+
+    project.add_tags_to_meta([ProjectTag("score", None, 1.5)])
+
+    assert project.value_types()["score"] == "any_number"
 
 
 def test_custom_data_of_others_stay(project: RemoteProject, double: Double) -> None:
@@ -124,15 +173,85 @@ def test_of_two_at_the_same_moment_one_gets_it(
 ) -> None:
     """The other reads the project as free, and writes after this one has written."""
     other = RemoteProject.open(connection, project.id)
-    late = Lease(other, seconds=60, settle_seconds=0)
-    monkeypatch.setattr(time, "sleep", lambda _: late._write())
+    late = {"id": "x", "who": "someone", "since": "then", "until": time.time() + 60}
+
+    def write(_: float) -> None:
+        other.change_own_data(lambda own: {**own, "lease": late})
+
+    monkeypatch.setattr(time, "sleep", write)
     early = Lease(project, seconds=60, settle_seconds=0.1)
 
     with pytest.raises(BusyError):
         early.acquire()
 
     early.release()
-    assert project.own_data()["lease"]["id"] == late._id
+    assert project.own_data()["lease"] == late
+
+
+def test_a_write_that_is_repeated_looks_anew(api: Any, double: Double) -> None:
+    """The first write fails; before it is repeated, another run gets the project."""
+    limits = Limits(attempts=6, first_pause_seconds=0.6)
+    with Connection(api, limits=limits) as slow, Connection(api) as quick:
+        number = double.add_project("p")
+        first = Lease(RemoteProject.open(slow, number), seconds=60, settle_seconds=0.1)
+        second = RemoteProject.open(quick, number)
+        double.fail("projects.editInfo", count=1)
+        with ThreadPoolExecutor(1) as pool:
+            getting = pool.submit(first.acquire)
+            while not double.called("projects.editInfo"):
+                time.sleep(0.01)
+            with leased(second, settle_seconds=0.1) as held:
+                with pytest.raises(BusyError, match="is being written by"):
+                    getting.result()
+                held.check()
+                assert second.own_data()["lease"]["id"] == held._id
+
+
+def test_after_a_slow_write_who_had_it_meanwhile_has_stopped(
+    project: RemoteProject, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that is under way for long overwrites the lease of a run that got the project."""
+    monkeypatch.setattr(lease_module, "_PROMPT_SECONDS", 0.05)
+    other = RemoteProject.open(connection, project.id)
+    once, late = connection.once, threading.Event()
+    sent = threading.Event()
+
+    def slow(endpoint: str, payload: Any, *, what: str) -> Any:
+        if endpoint == "projects.editInfo" and not sent.is_set():
+            sent.set()
+            assert late.wait(10)
+        return once(endpoint, payload, what=what)
+
+    monkeypatch.setattr(connection, "once", slow)
+    first = Lease(project, seconds=4.5, settle_seconds=0.01)
+    with ThreadPoolExecutor(1) as pool:
+        getting = pool.submit(first.acquire)
+        assert sent.wait(10)
+        with leased(other, seconds=4.5, settle_seconds=0.01) as second:
+            second.check()
+            time.sleep(0.1)
+            late.set()
+            getting.result()
+            with pytest.raises(BusyError):
+                second.check()
+        first.check()
+        first.release()
+
+
+@pytest.mark.parametrize("during", ["a renewal", "the release"])
+def test_the_end_of_a_run_does_not_wait_for_a_dead_instance(
+    api: Any, double: Double, monkeypatch: pytest.MonkeyPatch, during: str
+) -> None:
+    monkeypatch.setattr(lease_module, "_RELEASE_SECONDS", 0.2)
+    with Connection(api, limits=Limits(silence_seconds=20)) as connection:
+        project = RemoteProject.open(connection, double.add_project("p"))
+        lease = Lease(project, seconds=1.8 if during == "a renewal" else 60, settle_seconds=0)
+        lease.acquire()
+        double.fail("projects.*", kinds="stall", seconds=3)
+        time.sleep(0.4)
+        began = time.monotonic()
+        lease.release()
+        assert time.monotonic() - began < 1.5
 
 
 def test_renewed_while_held(project: RemoteProject, connection: Connection) -> None:

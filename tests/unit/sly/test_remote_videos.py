@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import socket
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from mouse_ar.detection.exchange import TransientError
 from mouse_ar.sly import disk
 from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.errors import NoSpaceError, RefusedError, TransferError
@@ -318,3 +321,44 @@ def test_patience_is_bounded(sly: Any, double: Double) -> None:
             pytest.raises(TransferError, match="did not go on in time"),
         ):
             connection.call("instance.version", {}, what="asking")
+
+
+def test_a_long_attempt_that_fails_is_not_the_last(api: Any) -> None:
+    limits = Limits(total_seconds=0.02, attempts=8, first_pause_seconds=0.01)
+    tried = 0
+
+    def attempt() -> str:
+        nonlocal tried
+        tried += 1
+        time.sleep(0.05)
+        if tried < 3:
+            raise TransientError("connection failed")
+        return "done"
+
+    with Connection(api, limits=limits) as connection:
+        assert connection.retry(attempt, what="uploading") == "done"
+        tried = -10
+        with pytest.raises(TransferError, match="3 attempts"):
+            connection.retry(attempt, what="uploading")
+
+
+@pytest.mark.parametrize("token", ["SECRET\n", " SECRET\r\n"])
+def test_a_token_with_a_line_end_is_cleaned(double: Double, token: str) -> None:
+    api = _bare_api(double, token)
+    with Connection(api) as connection:
+        assert connection._client.headers["x-api-key"] == "SECRET"
+
+
+def test_a_token_that_no_header_can_hold_is_not_shown(double: Double) -> None:
+    with pytest.raises(ValueError, match="A token holds") as error:
+        Connection(_bare_api(double, "SECRET\nX"))
+    assert "SECRET" not in str(error.value)
+
+
+def _bare_api(double: Double, token: str) -> Any:
+    return SimpleNamespace(
+        server_address=double.url,
+        api_server_address=f"{double.url}/public/api",
+        headers={"x-api-key": token},
+        additional_fields={},
+    )

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mouse_ar.sly import disk
 from mouse_ar.sly.connection import Connection
-from mouse_ar.sly.errors import NoSpaceError, TransferError
+from mouse_ar.sly.errors import NoSpaceError, RefusedError, TransferError
 from mouse_ar.sly.streams import hash_of
 from mouse_ar.sly.team_files import (
     download_file,
@@ -17,6 +18,7 @@ from mouse_ar.sly.team_files import (
 )
 from mouse_ar.sly.team_uploads import upload_file, upload_folder
 from supervisely_double import TEAM, Double
+from supervisely_double.endpoints import files
 from tiny import snapshot
 
 KINDS = ["status html cut", "lost cut_body truncated", "wrong_bytes"]
@@ -96,6 +98,40 @@ def test_one_file(connection: Connection, double: Double, run: Path) -> None:
     remove_files(connection, ["/a/b.pth", "/a/never"], team_id=TEAM)
     remove_files(connection, ["/a/b.pth"], team_id=TEAM)
     assert double.files() == {}
+
+
+def test_a_file_is_there_until_another_has_replaced_it(
+    connection: Connection, double: Double, run: Path
+) -> None:
+    upload_file(connection, run / "best.pth", "/a/b.pth", team_id=TEAM)
+    old = double.files()["/a/b.pth"]
+    (run / "best.pth").write_bytes(b"new")
+    double.fail("file-storage.bulk.upload", status=403, count=1)
+    with pytest.raises(RefusedError):
+        upload_file(connection, run / "best.pth", "/a/b.pth", team_id=TEAM)
+    assert double.files() == {"/a/b.pth": old}
+
+    double.fail("file-storage.bulk.upload", count=2)
+    upload_file(connection, run / "best.pth", "/a/b.pth", team_id=TEAM)
+    assert double.files() == {"/a/b.pth": b"new"}
+
+
+def test_an_instance_that_puts_a_second_file_beside_the_first(
+    connection: Connection, double: Double, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_file(connection, run / "best.pth", "/a/b.pth", team_id=TEAM)
+    (run / "best.pth").write_bytes(b"new")
+    plain = files.put_file
+
+    def beside(double: Double, team_id: int, path: str, blob: str) -> Any:
+        taken = any(stored.path == path for stored in double.state.files_at(team_id, path))
+        return plain(double, team_id, f"{path}_000" if taken else path, blob)
+
+    monkeypatch.setattr(files, "put_file", beside)
+
+    upload_file(connection, run / "best.pth", "/a/b.pth", team_id=TEAM)
+
+    assert double.files() == {"/a/b.pth": b"new"}
 
 
 def test_what_is_not_there(

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import tiny
+from mouse_ar.data.files import read_json
 from mouse_ar.mvd import load_checkpoint
 from mouse_ar.training.launch import TrainingFailedError, TrainingProcess, read_events
 from tiny import ACTIONS
@@ -70,7 +71,9 @@ def test_stop_leaves_a_checkpoint_and_the_run_continues(data: Path, tmp_path: Pa
     assert follow(again, is_a("epoch"))[:2] == ["resume", "start"]
     again.kill()
     assert not again.running
-    with pytest.raises(TrainingFailedError, match=r"signal 9|continues"):
+    with pytest.raises(
+        TrainingFailedError, match=r"SIGKILL \(signal 9: out of memory\?\).*continues"
+    ):
         again.check()
     epochs = [event["epoch"] for event in read_events(run) if event["event"] == "epoch"]
     assert epochs == sorted(set(epochs))
@@ -81,6 +84,56 @@ def test_the_cause_of_a_failure_is_told(tmp_path: Path) -> None:
     assert process.wait(60)
     with pytest.raises(TrainingFailedError, match=r"no such folder.*train\.log"):
         process.check()
+
+
+def test_a_signal_is_told_whatever_the_log_says(tmp_path: Path) -> None:
+    process = TrainingProcess.__new__(TrainingProcess)
+    process._log_path = tmp_path / "train.log"
+    process._log_path.write_text("UserWarning: something harmless\n")
+    for number, text in (
+        (signal.SIGKILL, r"SIGKILL \(signal 9: out of memory\?\)"),
+        (signal.SIGSEGV, r"SIGSEGV \(signal 11\)"),
+    ):
+        process._process = subprocess.Popen(["sleep", "60"])
+        process._process.send_signal(number)
+        process._process.wait()
+        with pytest.raises(TrainingFailedError, match=f"{text}; the last line.*harmless"):
+            process.check()
+
+
+def test_a_line_that_a_killed_run_left_unfinished(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = start(data, run, config=ENDLESS)
+    follow(process, is_a("epoch"))
+    process.kill()
+    path = run / "events.jsonl"
+    whole = path.read_bytes()[: path.read_bytes().rfind(b"\n") + 1]
+    path.write_bytes(whole + b'{"event": "st')
+    before = list(read_events(run))
+    assert before
+
+    again = start(data, run, config=ENDLESS)
+    follow(again, is_a("start"))
+    again.kill()
+    assert [event["event"] for event in read_events(run)].count("start") == 2
+    assert path.read_bytes().startswith(whole + b'{"event": "st\n{')
+
+
+def test_a_parent_that_ended_before_its_child_was_ready() -> None:
+    code = "import os, sys, mouse_ar.training.child as c; print(c._stop_wish(int(sys.argv[1]))())"
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for parent, stops in ((ended.pid, "True"), (os.getpid(), "False")):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(parent)], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == stops
+
+
+def test_the_child_is_told_its_parent(tmp_path: Path) -> None:
+    process = start(tmp_path / "nothing", tmp_path / "run")
+    process.kill()
+    assert read_json(tmp_path / "run/spec.json")["parent"] == os.getpid()
 
 
 def test_it_does_not_outlive_who_started_it(data: Path, tmp_path: Path) -> None:

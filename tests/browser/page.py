@@ -79,11 +79,14 @@ class AppPage:
         """What went wrong in the page."""
         return list(self.page.evaluate("window.pageErrors"))
 
-    def screenshot(self, name: str) -> Path:
-        """Take a picture of the whole page."""
+    def screenshot(self, name: str, *, of: Any = None) -> Path:
+        """Take a picture of the whole page, or of a part of it such as a card."""
         self._screenshots.mkdir(parents=True, exist_ok=True)
         path = self._screenshots / f"{name}.png"
-        self.page.screenshot(path=path, full_page=True)
+        if of is None:
+            self.page.screenshot(path=path, full_page=True)
+        else:
+            of.screenshot(path=path)
         return path
 
 

@@ -89,6 +89,13 @@
     props: ['data', 'options'],
     template: '<pre style="white-space: pre-wrap">{{ data }}</pre>',
   });
+  Vue.component('sly-editor', {
+    props: ['value', 'options'],
+    template: `
+<div><textarea :value="value" :readonly="options.readOnly" rows="16"
+  style="width: 100%; font-family: monospace; box-sizing: border-box"
+  @input="$emit('input', $event.target.value)"></textarea><slot name="controls"></slot></div>`,
+  });
   Vue.component('sly-template-renderer', { template: '<div><slot></slot></div>' });
   Vue.component('sly-table', {
     props: ['content', 'options'],

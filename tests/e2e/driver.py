@@ -105,6 +105,18 @@ class AppDriver:
             seconds=seconds,
         )
 
+    def ended(self, seconds: float) -> int:
+        """Wait until the app ends by itself; its exit code."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise self.error(f"The app did not end within {seconds:.0f} s.") from None
+
+    def kill(self) -> None:
+        """End its process as a power cut would."""
+        self._process.kill()
+        self._process.wait(10)
+
     def close(self) -> int | None:
         """Close the app as the platform does; its exit code."""
         if self._process.poll() is None:

@@ -62,6 +62,10 @@ class RunControl:
             RunStopped: when the run is to stop.
         """
         self.check()
+        self.report(what, done, total)
+
+    def report(self, what: str, done: int, total: int) -> None:
+        """Like :meth:`progress`, in a part that comes to its end also when the run is to stop."""
         self._panel.report(what, done, total)
 
     def check(self) -> None:
@@ -113,6 +117,7 @@ class BackgroundRun:
         self._lock = threading.Lock()
         self._state: RunState = "idle"
         self._stop = threading.Event()
+        self._closing = False
         self._ended = threading.Event()
         self._ended.set()
         self.start_button = Button(start_text, widget_id=f"{prefix}_start", show_loading=False)
@@ -139,6 +144,11 @@ class BackgroundRun:
     def running(self) -> bool:
         """Whether it goes on, also while it is stopping."""
         return not self._ended.is_set()
+
+    @property
+    def closing(self) -> bool:
+        """Whether the app is ending, so that nothing long may be begun."""
+        return self._closing
 
     def start(self) -> bool:
         """Start the run, unless it goes on already; whether it did."""
@@ -173,6 +183,7 @@ class BackgroundRun:
         app.get_server().router.on_shutdown.insert(0, self._before_shutdown)
 
     def _before_shutdown(self) -> None:
+        self._closing = True
         if not self.running:
             return
         self.stop()

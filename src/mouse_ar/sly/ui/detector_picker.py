@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from supervisely.app import StateJson
 from supervisely.app.widgets import (
     Button,
     Container,
@@ -131,9 +132,16 @@ class DetectorPicker:
         """One line on the choice, for :class:`~.steps.Step`."""
         return f"The mouse is found by {self.choice()}."
 
-    def choose(self, line: str) -> None:
+    def choose(
+        self, line: str, *, class_name: str | None = None, confidence: float | None = None
+    ) -> None:
         """Set the widgets to a line as in :mod:`mouse_ar.detection.choice`, such as of the
         environment.
+
+        Args:
+            line: the detector.
+            class_name: that is the mouse, if it is to be set.
+            confidence: least score of a box, if it is to be set.
 
         Raises:
             DetectorSetupError: when it is none.
@@ -147,6 +155,10 @@ class DetectorPicker:
             self._address.set_value(chosen.value)
         known = {"background", "session", "deploy"}
         self._kind.set_value(chosen.kind if chosen.kind in known else "other")
+        if class_name is not None:
+            self._class.set_value(class_name)
+        if confidence is not None:
+            StateJson()[self._confidence.widget_id]["value"] = confidence
         self._kind_changed()
 
     def show_preview(self) -> None:

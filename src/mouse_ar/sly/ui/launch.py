@@ -10,14 +10,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from supervisely import Application
-from supervisely.app.widgets import Widget
+from supervisely.app.widgets import Card, Container, Widget
 
 from mouse_ar.sly.instance import open_api
+from mouse_ar.sly.ui.messages import explain
+from mouse_ar.sly.ui.widgets import Notes
 
 if TYPE_CHECKING:
     from supervisely import Api
 
-__all__ = ["AppContext", "LaunchError", "ModalState", "app_context", "build_app", "static_dir"]
+__all__ = [
+    "AppContext",
+    "LaunchError",
+    "ModalState",
+    "app_context",
+    "build_app",
+    "data_dir",
+    "failed_app",
+    "static_dir",
+]
 
 # The names that the platform and its SDK use, first come first served.
 _NAMES: dict[str, tuple[str, ...]] = {
@@ -182,12 +193,21 @@ def app_context(
     )
 
 
-def static_dir() -> Path:
-    """The folder that :func:`build_app` serves as ``/static``, for pictures and reports."""
+def data_dir(name: str) -> Path:
+    """A folder of the app; it outlives the process where ``SLY_APP_DATA_DIR`` is set.
+
+    Args:
+        name: of the folder.
+    """
     own = os.environ.get("SLY_APP_DATA_DIR") or os.environ.get("DEBUG_APP_DIR")
-    folder = Path(own) / "static" if own else Path(tempfile.mkdtemp(prefix="mouse-ar-static-"))
+    folder = Path(own) / name if own else Path(tempfile.mkdtemp(prefix=f"mouse-ar-{name}-"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def static_dir() -> Path:
+    """The folder that :func:`build_app` serves as ``/static``, for pictures and reports."""
+    return data_dir("static")
 
 
 def build_app(layout: Widget, *, static: Path) -> Application:
@@ -198,6 +218,15 @@ def build_app(layout: Widget, *, static: Path) -> Application:
         static: folder to serve as ``/static``.
     """
     return Application(layout=layout, static_dir=str(static))
+
+
+def failed_app(error: Exception, *, static: Path) -> Application:
+    """An app that only says why it cannot be used: better than a task that ends at once."""
+    note = Notes("launch_error", explain(error, doing="The start"), severity="error")
+    hint = Notes("launch_hint", "Nothing was changed. Put this right and start the app again.")
+    content = Container([note, hint], widget_id="launch_notes")
+    card = Card(title="The app cannot start", content=content, widget_id="launch_card")
+    return build_app(card, static=static)
 
 
 def _first(environment: Mapping[str, str], keys: tuple[str, ...]) -> int | None:

@@ -80,11 +80,9 @@ class ListedSelect:
             self._on_change(self.value)
 
     def choose(self, value: str, label: str) -> None:
-        """Choose an option, which is added if it is not listed."""
-        options = [(str(item.value), item.label) for item in self._select.get_items()]
-        if value not in dict(options):
-            options.append((value, label))
-        self._fill(options, value)
+        """Choose an option, which is added if it is not listed, under this label."""
+        options = {str(item.value): item.label for item in self._select.get_items()}
+        self._fill(list({**options, value: label}.items()), value)
 
     def _fill(self, options: Sequence[tuple[str, str]], chosen: str) -> None:
         values = [value for value, _ in options]

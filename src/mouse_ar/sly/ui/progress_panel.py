@@ -24,10 +24,12 @@ class Stage:
     Args:
         title: what is going on: "Finding the mouse".
         unit: what is counted: "frames".
+        per_unit: how many of what is reported make one of these: 1,000,000 bytes an MB.
     """
 
     title: str
     unit: str = ""
+    per_unit: int = 1
 
 
 @dataclass
@@ -135,10 +137,13 @@ class ProgressPanel(TemplateWidget):
         """Take note of progress; from any thread, as often as there is some."""
         key, _, detail = what.partition(" ")
         now = time.monotonic()
+        stage = self._stages.get(key) or Stage(key.capitalize())
+        # The last unit counts whole when all is done, also where it is a part.
+        done = -(-done // stage.per_unit) if done >= total else done // stage.per_unit
+        total = -(-total // stage.per_unit)
         with self._lock:
             row = self._rows.get(key)
             if row is None or row.what != what or done < row.began_at:
-                stage = self._stages.get(key) or Stage(key.capitalize())
                 row = _Row(stage.title, stage.unit, what, detail, 0, 0, now, done, now)
                 self._rows[key] = row
             row.done, row.total, row.latest = done, total, now

@@ -35,7 +35,8 @@ class Step:
         check: says what is missing, in a sentence; None when nothing is.
         summary: one line on what was chosen, shown once the step is done.
         on_done: called when the step is done, such as to fill the next one.
-        button: on the button that goes on; None for the last step, which has none.
+        button: on the button that goes on; None for the last step, which has none, and empty
+            where the app itself goes on by :meth:`Steps.proceed`.
     """
 
     name: str
@@ -66,7 +67,7 @@ class _StepCard:
             "Change", button_type="text", widget_id=f"{step.name}_change", show_loading=False
         )
         self.head = Flexbox([self.change], widget_id=f"{step.name}_head")
-        parts = [step.content] if step.button is None else [step.content, self.go_on]
+        parts = [step.content, self.go_on] if step.button else [step.content]
         self.body = Container(parts, gap=15, widget_id=f"{step.name}_body")
         self.card = Card(
             title=self.title,
@@ -187,13 +188,15 @@ class Steps:
                 card.note.set(card.summary, "success")
 
     def complete(self) -> None:
-        """Go through all checks up to the last step, for a run without a user.
+        """Go through all checks up to the step without a button, for a run without a user.
 
         Raises:
             StepIncompleteError: when a step lacks something.
         """
         for card in self._cards:
-            if card.number < self._active or card.step.button is None:
+            if not card.step.button:
+                return
+            if card.number < self._active:
                 continue
             complaint = self.proceed(card.step.name)
             if complaint:

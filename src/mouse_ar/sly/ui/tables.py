@@ -36,14 +36,21 @@ class RowsTable:
         )
         set_hidden(self.layout, True)
 
-    def show(self, rows: Sequence[Sequence[Cell]]) -> None:
-        """Replace all rows; None shows as an empty cell."""
+    def show(self, rows: Sequence[Sequence[Cell]], *, columns: Sequence[str] | None = None) -> None:
+        """Replace all rows; None shows as an empty cell.
+
+        Args:
+            rows: cells in the order of the headings.
+            columns: other headings than before, such as the actions of a lab.
+        """
+        if columns is not None:
+            self._columns = list(columns)
         for row in rows:
             if len(row) != len(self._columns):
                 raise ValueError(f"Expected the cells {self._columns}, got {list(row)}.")
         data = [[self._cell(value) for value in row] for row in rows]
         set_hidden(self.layout, not rows)
-        self.layout.read_json({"columns": self._columns, "data": data}, reset_filters=False)
+        self.layout.read_json({"data": data}, custom_columns=self._columns, reset_filters=False)
 
     def _cell(self, value: Cell) -> Cell:
         if value is None or value != value:  # NaN is no JSON
@@ -115,18 +122,29 @@ class LineChart(_Chart):
         x_title: what runs along.
         y_title: what is measured, with unit.
         height_px: of the chart.
+        digits: decimals on the vertical axis.
+        y_range: ends of the vertical axis; those of the lines by default.
     """
 
     def __init__(
-        self, widget_id: str, *, title: str, x_title: str, y_title: str, height_px: int = 300
+        self,
+        widget_id: str,
+        *,
+        title: str,
+        x_title: str,
+        y_title: str,
+        height_px: int = 300,
+        digits: int = 3,
+        y_range: tuple[float, float] | None = None,
     ) -> None:
+        ends = {} if y_range is None else {"min": y_range[0], "max": y_range[1]}
         options = {
             "chart": {"type": "line", "zoom": {"enabled": False}, "toolbar": {"show": False}},
             "title": {"text": title, "align": "left"},
             "stroke": {"curve": "straight", "width": 2},
             "markers": {"size": 3},
             "xaxis": {"type": "numeric", "title": {"text": x_title}},
-            "yaxis": [{"title": {"text": y_title}, "decimalsInFloat": 3}],
+            "yaxis": [{"title": {"text": y_title}, "decimalsInFloat": digits, **ends}],
         }
         super().__init__(widget_id, kind="line", options=options, height_px=height_px)
 

@@ -197,3 +197,11 @@ def test_durations_as_people_say_them() -> None:
     assert [time_text(s) for s in (0.2, 59, 200, 7500)] == [
         "0 s", "59 s", "3 min 20 s", "2 h 5 min",
     ]  # fmt: skip
+
+
+def test_bytes_are_shown_in_megabytes() -> None:
+    panel = ProgressPanel("panel", stages={"fetching": Stage("Fetching", "MB", 1_000_000)})
+    panel.report("fetching a.mp4", 1_900_000, 2_500_000)
+    assert panel.get_json_data()["rows"][0]["info"] == "1 of 3 MB"
+    panel.report("fetching a.mp4", 2_500_000, 2_500_000)
+    assert panel.get_json_data()["rows"][0]["info"] == "3 of 3 MB"

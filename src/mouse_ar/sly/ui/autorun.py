@@ -1,0 +1,80 @@
+"""A run without a user: from the environment to the end of the task."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from mouse_ar.sly.ui.background_run import BackgroundRun
+from mouse_ar.sly.ui.launch import AppContext
+from mouse_ar.sly.ui.messages import explain
+from mouse_ar.sly.ui.steps import Steps
+
+__all__ = ["run_without_user"]
+
+_LOG = logging.getLogger(__name__)
+_TITLE_CHARACTERS = 250
+
+
+def run_without_user(
+    app: Any,
+    steps: Steps,
+    run: BackgroundRun,
+    *,
+    context: AppContext,
+    failure: Callable[[], str | None] = lambda: None,
+) -> None:
+    """Once the app is up: complete the steps, run, and end the task.
+
+    The process ends with 0, or with 1 and an error as the task's output where something failed.
+
+    Args:
+        app: of :func:`~.launch.build_app`.
+        steps: to complete.
+        run: to start.
+        context: of the app.
+        failure: says what failed in a run that came to its end, if anything.
+    """
+
+    def work() -> None:
+        problem = _problem(steps, run, failure=failure)
+        if problem is not None:
+            _LOG.error("The run without a user failed: %s", problem)
+            _tell(context, problem)
+            # The server ends with 0 whenever it is asked to end.
+            atexit.register(os._exit, 1)
+        app.shutdown()
+
+    def begin() -> None:
+        threading.Thread(target=work, name="run-without-user", daemon=True).start()
+
+    # Not before: a signal to a server that does not run yet would be lost.
+    app.get_server().router.on_startup.append(begin)
+
+
+def _problem(steps: Steps, run: BackgroundRun, *, failure: Callable[[], str | None]) -> str | None:
+    try:
+        complaint = steps.autorun(run.start)
+        if complaint is not None:
+            return complaint
+        run.wait()
+        if run.state in ("failed", "stopped"):
+            return " ".join(run.outcome.texts)
+        return failure()
+    except Exception as error:  # the task must end, whatever happens
+        return explain(error, doing="The run without a user")
+
+
+def _tell(context: AppContext, problem: str) -> None:
+    if context.task_id is None:
+        return
+    try:
+        context.api.task.set_output_error(
+            context.task_id, "The run failed", problem[:_TITLE_CHARACTERS]
+        )
+    except Exception:  # the log has it all the same
+        _LOG.warning("The task's error could not be set", exc_info=True)

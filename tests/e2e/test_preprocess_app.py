@@ -1,0 +1,345 @@
+"""The Preprocess app as the platform runs it, driven over HTTP, on a double of an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pylibmagic  # noqa: F401
+import pytest
+import supervisely
+
+from e2e.driver import REPO, AppDriver, running_app
+from e2e.moving_mouse import true_box, write_mouse
+from mouse_ar.core.types import Box
+from mouse_ar.data.annotations import PROVENANCE_KEY
+from mouse_ar.data.config_files import load_actions
+from mouse_ar.detection.background import BackgroundSubtraction
+from mouse_ar.pipelines.config import PreprocessConfig
+from mouse_ar.sly.connection import Connection
+from mouse_ar.sly.lease import leased
+from mouse_ar.sly.preprocess_project import preprocess_project
+from mouse_ar.sly.project import RemoteProject
+from supervisely_double.double import Double, running
+
+APP = REPO / "apps/preprocess"
+GROOMING, TWITCH = "Self-Grooming", "Head/Body TWITCH"
+ACTIONS = load_actions()
+META = {
+    "projectType": "videos",
+    "classes": [],
+    "tags": [
+        {"name": name, "value_type": "none", "color": "#00FF00"}
+        for name in (GROOMING, TWITCH, "sniffing")
+    ],
+}
+TARGET = "mice – training data"
+# Inclusive ranges of frames, by what a video is called and where it lies.
+LABELS = {
+    (("cohort",), "mouse 1.mp4"): [(GROOMING, 5, 24), (TWITCH, 40, 42)],
+    (("cohort", "day 2.b"), "mouse 1.mp4"): [(GROOMING, 30, 49), (TWITCH, 10, 12)],
+    (("cohort", "day 2.b"), "ünï côde.v2.mp4"): [(GROOMING, 0, 14), (TWITCH, 50, 51)],
+    (("käfig", "1/2"), "b.mp4"): [(GROOMING, 20, 39), (TWITCH, 3, 5)],
+    (("käfig",), "c.mp4"): [(GROOMING, 44, 59), (TWITCH, 20, 22)],
+    (("käfig",), "calm.mp4"): [],
+}
+
+
+@dataclass
+class Lab:
+    """An instance with an Input Project, and what is known of its videos."""
+
+    double: Double
+    folder: Path
+    project: int
+    datasets: dict[tuple[str, ...], int] = field(default_factory=dict)
+    # By the key that the manifest uses.
+    labels: dict[str, list[tuple[str, int, int]]] = field(default_factory=dict)
+    seeds: dict[str, int] = field(default_factory=dict)
+
+    def dataset(self, path: tuple[str, ...]) -> int:
+        if path not in self.datasets:
+            parent = self.dataset(path[:-1]) if path[1:] else None
+            data = {"projectId": self.project, "name": path[-1], "parentId": parent}
+            self.datasets[path] = int(self.double.call("datasets.add", data)["id"])
+        return self.datasets[path]
+
+    def add(self, dataset: tuple[str, ...], name: str, labels: list[tuple[str, int, int]]) -> int:
+        number, seed = self.dataset(dataset), len(self.seeds)
+        key = "/".join(part.replace("/", "%2F") for part in (*dataset, name))
+        self.labels[key], self.seeds[key] = labels, seed
+        path = write_mouse(self.folder / f"{seed}.mp4", seed=seed)
+        video = self.double.add_video(number, path, name=name)
+        for action, first, last in labels:
+            self.double.add_tag(video, action, (first, last))
+        return video
+
+    def environment(self, folder: Path, **more: str) -> dict[str, str]:
+        own = {"CONTEXT_PROJECTID": str(self.project), "MOUSE_AR_CACHE": str(folder / "cache")}
+        return {**self.double.environment(), **own, **more}
+
+    @property
+    def target(self) -> int:
+        found = {p.name: p.id for p in self.double.state.projects.values()}
+        return found[TARGET]
+
+
+def make_lab(double: Double, folder: Path) -> Lab:
+    lab = Lab(double, folder, double.add_project("mice", meta=META))
+    for (dataset, name), labels in LABELS.items():
+        video = lab.add(dataset, name, labels)
+    double.add_tag(video, "sniffing", (3, 9))
+    return lab
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    with running(Double(tmp_path / "double")) as double:
+        yield make_lab(double, tmp_path / "videos")
+
+
+def to_the_run(app: AppDriver) -> None:
+    for step in ("input", "detector", "plan"):
+        app.click(f"{step}_continue")
+    assert app.state("steps")["active_step"] == 4, app.log[-4000:]
+
+
+def finish(app: AppDriver, text: str) -> None:
+    app.click("run_start")
+    app.wait_for_note("output_summary", text)
+    app.wait(lambda a: a.state("steps")["active_step"] == 5, what="the last step")
+
+
+def boxes(video: dict[str, Any]) -> dict[int, Box]:
+    (mouse,) = video["objects"]
+    assert mouse["class"] == "mouse"
+    found = {}
+    for figure in mouse["figures"]:
+        (left, top), (right, bottom) = figure["geometry"]["points"]["exterior"]
+        found[figure["frame"]] = Box(left, top, right, bottom)
+    return found
+
+
+def lengths(double: Double, project: int) -> dict[str, int]:
+    """Frames of a project's videos by path."""
+    return {
+        path: double.call("videos.info", {"id": number})["fileMeta"]["framesCount"]
+        for path, number in double.videos(project).items()
+    }
+
+
+def check_training_data(lab: Lab) -> dict[str, list[str]]:
+    """Every item against the labels and the true boxes; datasets of every source."""
+    dump = lab.double.dump(lab.target)
+    frames = lengths(lab.double, lab.target)
+    where: dict[str, list[str]] = {}
+    for path, video in dump["videos"].items():
+        stored = video["customData"][PROVENANCE_KEY]
+        key, item = stored["entry"]["key"], stored["item"]
+        first, last = item["start_frame"], item["end_frame"]
+        where.setdefault(key, []).append(path.split("/")[0])
+        assert frames[path] == last - first + 1, path
+        expected = sorted(
+            (action, [max(a, first) - first, min(b, last) - first])
+            for action, a, b in lab.labels[key]
+            if a <= last and b >= first
+        )
+        actions = [tag for tag in video["tags"] if tag["name"] in ACTIONS.names]
+        assert sorted((tag["name"], tag["frames"]) for tag in actions) == expected, path
+        found = boxes(video)
+        assert sorted(found) == list(range(last - first + 1)), path
+        for frame, box in found.items():
+            truth = true_box(first + frame, seed=lab.seeds[key])
+            assert box.iou(truth) > 0.5, (path, frame, box, truth)
+    return where
+
+
+@pytest.mark.parametrize("production", [False, True], ids=["development", "production"])
+def test_from_labels_to_training_data_and_on(lab: Lab, tmp_path: Path, production: bool) -> None:
+    double, environment = lab.double, lab.environment(tmp_path)
+    if production:
+        environment["TASK_ID"] = str(double.add_task(module=None))
+    before = double.dump(lab.project)
+    with running_app(APP, tmp_path / "app", environment=environment, production=production) as app:
+        app.wait_for_note("input_found", "6 videos, 0.6 min in all; 1 of them without any action.")
+        app.wait_for_note("input_found", "Tag “sniffing” in 1 videos is no known action")
+        rows = [row["items"] for row in app.data("input_actions")["data"]]
+        assert rows == [[GROOMING, 5, 5, 9.1, 1.8], [TWITCH, 5, 5, 1.4, 0.3]]
+        app.click("input_continue")
+        app.click("detector_preview")
+        assert len(app.data("detector_gallery")["pictures"]) == 6
+        app.click("detector_continue")
+        assert "6 of 6 videos are to be processed" in app.notes("plan_found")[0]
+        splits = [row["items"][:4] for row in app.data("plan_splits")["data"]]
+        assert splits == [["training clips", 4, 3, 3], ["validation", 1, 1, 1], ["test", 1, 1, 1]]
+        planned = {row["items"][0]: row["items"][1] for row in app.data("plan_videos")["data"]}
+        series = app.data("plan_chart")["series"]
+        app.click("plan_continue")
+        assert list(double.dump()["projects"].values()) == [before]
+        finish(app, "6 videos processed, 0 already up to date, 0 removed, 0 failed.")
+
+        where = check_training_data(lab)
+        uses = {"val": "validation", "test": "test"}
+        assert {k: uses.get(v[0], "training clips") for k, v in where.items()} == planned
+        assert double.dump(lab.project) == before
+        assert app.data("output_project")["id"] == lab.target
+        made = {row["items"][0]: row["items"][2:] for row in app.data("output_datasets")["data"]}
+        clips = sum(made[name][1] for name in ACTIONS.datasets)
+        assert clips == sum(point["y"] for point in series[1]["data"])
+        assert not list((tmp_path / "app/data/work").rglob("*.mp4"))
+        if production:
+            (call,) = double.called("tasks.output.set")
+            shown = call["output"]["project"]
+            assert (shown["id"], shown["title"]) == (lab.target, TARGET)
+
+        app.click("run_change")
+        finish(app, "Nothing new: all 6 videos are up to date.")
+
+        lab.add(("käfig",), "late.mp4", [(GROOMING, 8, 30)])
+        app.click("input_change")
+        app.click("input_continue")
+        assert any(
+            "Since the last run: 1 new, 6 up to date." in n for n in app.notes("input_found")
+        )
+        app.click("detector_continue")
+        assert "1 of 7 videos are to be processed; 6 are up to date." in app.notes("plan_found")
+        app.click("plan_continue")
+        uploads = len(double.called("videos.bulk.add"))
+        finish(app, "1 videos processed, 6 already up to date")
+        late = check_training_data(lab)["käfig/late.mp4"]
+        assert len(double.called("videos.bulk.add")) - uploads == len(late)
+
+
+def reference(tmp_path: Path) -> Any:
+    """The same project on another instance, made in one go by the library itself."""
+    with running(Double(tmp_path / "double")) as double:
+        lab = make_lab(double, tmp_path / "videos")
+        with Connection(supervisely.Api(double.url, double.token)) as connection:
+            preprocess_project(
+                RemoteProject.open(connection, lab.project),
+                RemoteProject.get_or_create(connection, TARGET, workspace_id=Double.workspace),
+                team_id=Double.team,
+                work=tmp_path / "work",
+                actions=ACTIONS,
+                config=PreprocessConfig(),
+                detector=BackgroundSubtraction(),
+            )
+        return double.dump(lab.target)
+
+
+def test_a_killed_run_is_finished_by_another_process(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUPERVISELY_SKIP_HTTPS_USER_HELPER_CHECK", "true")
+    double, environment = lab.double, lab.environment(tmp_path)
+    alone = {**environment, "modal.state.autorun": "1"}
+    stall = double.fail("videos.download", kinds="stall", count=None, seconds=1.0, skip=7)
+    with running_app(APP, tmp_path / "app", environment=alone) as app:
+        app.wait(lambda _: len(double.called("videos.custom-data.set")) > 4, what="clips")
+        app.kill()
+    assert "processed" not in app.log
+    stall.count = 0
+    with running_app(APP, tmp_path / "app", environment=environment) as app:
+        to_the_run(app)
+        # The project of a run that is known to be dead is free at once.
+        finish(app, "videos processed")
+    check_training_data(lab)
+    assert double.dump(lab.target) == reference(tmp_path / "reference")
+
+
+def test_without_a_user_from_a_dataset(lab: Lab, tmp_path: Path) -> None:
+    wanted = {
+        "modal.state.datasets": '["käfig"]',
+        "modal.state.autorun": "true",
+        "modal.state.name": "only one cage",
+        "modal.state.test_videos": "0",
+        "modal.state.max_seconds": "2.5",
+    }
+    with running_app(APP, tmp_path / "app", environment=lab.environment(tmp_path, **wanted)) as app:
+        assert app.ended(120) == 0, app.log[-3000:]
+    found = {p.name: p.id for p in lab.double.state.projects.values()}
+    videos = lab.double.dump(found["only one cage"])["videos"].values()
+    assert {v["customData"][PROVENANCE_KEY]["entry"]["split"] for v in videos} == {"train"}
+    assert max(lengths(lab.double, found["only one cage"]).values()) <= 25
+
+
+def test_what_cannot_be_used_is_said_and_nothing_is_written(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUPERVISELY_SKIP_HTTPS_USER_HELPER_CHECK", "true")
+    double = lab.double
+    images = {"name": "pictures", "workspaceId": Double.workspace, "type": "images"}
+    pictures = int(double.call("projects.add", images)["id"])
+    empty = double.add_project("empty", meta=META)
+    bare = double.add_project("bare", meta=META)
+    double.add_video(double.add_dataset(bare, "d"), tmp_path / "videos/0.mp4", name="x.mp4")
+    before = double.dump()
+    with running_app(APP, tmp_path / "app", environment=lab.environment(tmp_path)) as app:
+        app.wait_for_note("input_found", "6 videos")
+        app.click("input_project_refresh")
+        offered = {item["label"] for item in app.data("input_project")["items"]}
+        assert offered == {"mice", "empty", "bare"}
+        for project, complaint in (
+            (pictures, "expected a project of type 'videos', got 'images'"),
+            (empty, "There are no videos."),
+            (bare, "No action is labelled."),
+        ):
+            app.set("input_project", value=str(project))
+            app.click("input_continue")
+            assert complaint in app.notes("input_note")[0]
+            assert app.state("steps")["active_step"] == 1
+        app.set("input_project", value=str(lab.project))
+        app.click("input_continue")
+        app.click("detector_continue")
+        for widget, value, complaint in (
+            ("plan_target", "bare", "holds no Training Data. Choose another name"),
+            ("plan_target", "pictures", "expected a project of type 'videos'"),
+            ("plan_target", "mice", "needs a project of its own"),
+            ("plan_test", "many", "Test videos are a number such as 5"),
+            ("plan_test", "6", "test_videos=6 is impossible with 6 videos"),
+            ("plan_max_seconds", 1, "0 < min_seconds <= max_seconds, got 2.0 and 1.0"),
+        ):
+            was = app.state(widget)["value"]
+            app.set(widget, value=value)
+            app.click("plan_continue")
+            assert complaint in app.notes("plan_note")[0]
+            app.set(widget, value=was)
+        assert double.dump() == before
+        app.click("plan_continue")
+        with Connection(supervisely.Api(double.url, double.token)) as connection:
+            target = RemoteProject.get_or_create(connection, TARGET, workspace_id=Double.workspace)
+            with leased(target, settle_seconds=0):
+                app.click("run_start")
+                app.wait_for_note("run_outcome", "is being written by")
+                assert double.videos(target.id) == {}
+        finish(app, "6 videos processed")
+
+
+def test_without_a_token_the_page_says_so(tmp_path: Path) -> None:
+    with running_app(APP, tmp_path, environment={"API_TOKEN": ""}) as app:
+        assert "Not set: API_TOKEN" in app.notes("launch_error")[0]
+
+
+def test_a_detector_that_is_not_there_leaves_no_project(lab: Lab, tmp_path: Path) -> None:
+    before = lab.double.dump()
+    wanted = {"modal.state.autorun": "1", "modal.state.detector": "session:4711"}
+    with running_app(APP, tmp_path / "app", environment=lab.environment(tmp_path, **wanted)) as app:
+        assert app.ended(120) == 1, app.log[-3000:]
+    assert "There is no session 4711" in app.log
+    assert lab.double.dump() == before
+
+
+def test_a_stopped_run_goes_on_where_it_was(lab: Lab, tmp_path: Path) -> None:
+    stall = lab.double.fail("videos.download", kinds="stall", count=None, seconds=1.0, skip=7)
+    with running_app(APP, tmp_path / "app", environment=lab.environment(tmp_path)) as app:
+        to_the_run(app)
+        app.click("run_start")
+        app.wait(lambda _: len(lab.double.called("videos.custom-data.set")) > 2, what="clips")
+        app.click("run_stop")
+        app.wait_for_note("run_outcome", "Stopped. What was finished is kept")
+        stall.count = 0
+        finish(app, "already up to date, 0 removed, 0 failed.")
+        assert "6 videos processed" not in app.notes("output_summary")[0]
+    check_training_data(lab)

@@ -1,0 +1,301 @@
+"""The Train app: five steps, and a run that outlives its process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+from typing import Any
+
+import yaml
+from supervisely import Application
+from supervisely.app.widgets import Button, Container, Field, Input, Widget
+
+from mouse_ar.data.config_files import load_actions
+from mouse_ar.mvd.catalog import WeightsCatalog, load_catalog
+from mouse_ar.sly.connection import Connection
+from mouse_ar.sly.experiment_list import list_experiments
+from mouse_ar.sly.experiments import free_artifacts_folder
+from mouse_ar.sly.project import RemoteProject
+from mouse_ar.sly.saved_run import RunStore, SavedRun
+from mouse_ar.sly.team_files import find_file
+from mouse_ar.sly.train_project import TrainRequest
+from mouse_ar.sly.ui.background_run import BackgroundRun, RunControl, RunOutcome, RunState
+from mouse_ar.sly.ui.launch import AppContext, LaunchError, build_app, data_dir, static_dir
+from mouse_ar.sly.ui.messages import explain
+from mouse_ar.sly.ui.steps import Step, Steps
+from mouse_ar.sly.ui.train_data import DataStep
+from mouse_ar.sly.ui.train_model import ModelStep
+from mouse_ar.sly.ui.train_params import ParamsStep
+from mouse_ar.sly.ui.train_run import STAGES, RunStep
+from mouse_ar.sly.ui.widgets import Notes, push_data, set_hidden
+from mouse_ar.training.devices import training_devices
+
+__all__ = ["TrainApp"]
+
+_LOG = logging.getLogger(__name__)
+_LONGEST_NAME = 100
+_SCRATCH = "scratch"
+
+
+class TrainApp:
+    """Everything on the page of the Train app.
+
+    Widgets, beside those of the steps: ``experiment_name`` (input), ``experiment_where`` (notes),
+    ``run_start``, ``run_stop`` (see :class:`~.background_run.BackgroundRun`), ``found_note`` and
+    ``found_continue`` (a run that an earlier process has left).
+
+    Args:
+        context: where it runs.
+        catalog: file with the list of public weights.
+    """
+
+    def __init__(self, context: AppContext, *, catalog: Path) -> None:
+        self._context = context
+        self._actions = load_actions()
+        self._connection = Connection(context.api)
+        self._store = RunStore(data_dir("train"))
+        self._resumed: SavedRun | None = None
+        self.data = DataStep(
+            self._open_own, folder=self._store.overview, actions=self._actions.names
+        )
+        self.model = ModelStep(
+            catalog=_catalog(catalog), experiments=self._experiments, exists=self._exists
+        )
+        self.params = ParamsStep(
+            training_devices(),
+            model=lambda: (self.model.preset, self.model.weights),
+            fps=lambda: self.data.fps,
+        )
+        self._name = Input("", placeholder="Grooming, 12 videos", widget_id="experiment_name")
+        self._where = Notes("experiment_where")
+        self.run = BackgroundRun(
+            "run",
+            work=self._work,
+            stages=STAGES,
+            start_text="Start training",
+            on_state=self._on_state,
+        )
+        self.training = RunStep(
+            context,
+            store=self._store,
+            actions=self._actions,
+            open_project=self._open,
+            closing=lambda: self.run.closing,
+        )
+        self._found = Notes("found_note")
+        self._continue = Button("Continue this training", widget_id="found_continue")
+        self._continue.click(self.resume)
+        self.steps = Steps(self._steps(), busy=self._busy)
+        self._show_found(None)
+
+    def build(self) -> Application:
+        """The app of ``main.py``; reads the project, and starts by itself where it has to."""
+        found = Container([self._found, self._continue], gap=10, widget_id="found_run")
+        layout = Container([found, self.steps.layout], gap=15, widget_id="train_app")
+        app = build_app(layout, static=static_dir())
+        self.run.stop_with(app)
+        self.data.start()
+        threading.Thread(target=self._begin, name="begin", daemon=True).start()
+        return app
+
+    def resume(self) -> None:
+        """Go on with the run that an earlier process has left."""
+        saved = self._store.last()
+        if saved is None or self.run.running:
+            return
+        self._resumed = saved
+        self._show_found(None)
+        self.run.start()
+
+    def _begin(self) -> None:
+        """What happens once the page is there."""
+        try:
+            saved = self._store.last()
+            if saved is not None and saved.status != "done":
+                self._offer(saved)
+                return
+            self._from_environment()
+            if self._context.autorun:
+                complaint = self.steps.autorun(self.run.start)
+                if complaint:
+                    _LOG.error("The app cannot start by itself: %s", complaint)
+        except Exception as error:
+            self._found.set(explain(error, doing="Starting"), "error")
+
+    def _offer(self, saved: SavedRun) -> None:
+        """Show a run that was left, and go on with it where nobody may be there to ask."""
+        self.training.show(saved)
+        self.steps.restore(saved.request.app_state)
+        own = self._context.production or self._context.autorun
+        if saved.status == "unfinished" and own:
+            self.resume()
+        elif not self.run.running:
+            self._show_found(saved)
+
+    def _show_found(self, saved: SavedRun | None) -> None:
+        set_hidden(self._continue, saved is None)
+        if saved is None:
+            self._found.set("")
+        elif saved.status == "stopped":
+            self._found.set(
+                f"The training “{saved.request.name}” was stopped before its last epoch. It can "
+                "go on from there; a new training takes its place.",
+                "info",
+            )
+        else:
+            self._found.set(
+                f"The training “{saved.request.name}” is not finished: this app was closed, or "
+                "it failed. It goes on after its last full epoch; a new training takes its place.",
+                "warning",
+            )
+        push_data()
+
+    def _from_environment(self) -> None:
+        modal = self._context.modal
+        weights = modal.text("weights") or (_SCRATCH if self._context.autorun else None)
+        self.model.choose(preset=modal.text("model"), weights=weights)
+        self.params.suit(model=self.model.preset, scratch=self.model.scratch)
+        settings = yaml.safe_load(modal.text("settings") or "{}")
+        if not isinstance(settings, dict):
+            raise LaunchError(
+                "modal.state.settings is a YAML mapping, like “{epochs: 10, lr: 0.001}”, got "
+                f"{settings!r}."
+            )
+        self.params.set_all(settings, device=modal.text("device"))
+        if name := modal.text("name"):
+            self._name.set_value(name)
+
+    def _work(self, control: RunControl) -> RunOutcome:
+        saved, self._resumed = self._resumed, None
+        if saved is None:
+            request = self._request()
+            saved = self._store.begin(request, project_id=self.data.project.id)
+        self._show_found(None)
+        return self.training.train(saved, control)
+
+    def _request(self) -> TrainRequest:
+        project = self.data.project
+        return TrainRequest(
+            name=self._experiment_name(),
+            config=self.params.config(),
+            device=self.params.device,
+            app_state=self.steps.save(),
+            remote=free_artifacts_folder(
+                self._connection,
+                team_id=self._context.need("team_id"),
+                project_id=project.id,
+                project_name=project.name,
+                task_id=self._context.task_id or 0,
+            ),
+        )
+
+    def _on_state(self, state: RunState, message: str) -> None:
+        if state == "running":
+            return
+        self.steps.tidy()
+        saved = self._store.last()
+        self._show_found(None if saved is None or saved.status == "done" else saved)
+
+    def _busy(self) -> str | None:
+        going = self.run.running
+        return "A training goes on. Stop it before you change its settings." if going else None
+
+    def _open_own(self) -> RemoteProject:
+        return self._open(self._context.need("project_id"))
+
+    def _open(self, project_id: int) -> RemoteProject:
+        return RemoteProject.open(self._connection, project_id, actions=self._actions)
+
+    def _experiments(self) -> list[Any]:
+        team_id = self._context.need("team_id")
+        found, problems = list_experiments(self._connection, team_id=team_id)
+        for problem in problems:
+            _LOG.warning("%s", problem)
+        return list(found)
+
+    def _exists(self, path: str) -> bool:
+        team_id = self._context.need("team_id")
+        return find_file(self._connection, path, team_id=team_id) is not None
+
+    def _experiment_name(self) -> str:
+        return str(self._name.get_value() or "").strip()
+
+    def _propose_name(self) -> None:
+        if not self._experiment_name():
+            self._name.set_value(f"{self.data.project.name} {self.model.preset}"[:_LONGEST_NAME])
+        project = self.data.project
+        self._where.set(
+            f"Checkpoints and report go to /experiments/{project.id}_{project.name}/ in Team "
+            "Files, where Infer Mouse Actions finds them."
+        )
+
+    def _check_name(self) -> str | None:
+        name = self._experiment_name()
+        if not name:
+            return "Give the experiment a name."
+        if len(name) > _LONGEST_NAME:
+            return f"The name has {len(name)} characters; at most {_LONGEST_NAME} are allowed."
+        return None
+
+    def _steps(self) -> list[Step]:
+        return [
+            Step(
+                "data",
+                "Data",
+                "The project's clips and videos, counted from its annotations; no video is "
+                "downloaded yet.",
+                self.data.layout,
+                check=self.data.check,
+                summary=self.data.summary,
+            ),
+            Step(
+                "model",
+                "Model and weights",
+                "How large the network is, and what it knows before the training.",
+                self.model.layout,
+                check=self.model.check,
+                summary=self.model.summary,
+                on_done=lambda: self.params.suit(
+                    model=self.model.preset, scratch=self.model.scratch
+                ),
+            ),
+            Step(
+                "params",
+                "Hyperparameters",
+                "The defaults are a good start; batch size and epochs are what is changed most.",
+                self.params.layout,
+                check=self.params.check,
+                summary=self.params.summary,
+                on_done=self._propose_name,
+            ),
+            Step(
+                "experiment",
+                "Experiment",
+                "What it is called in the list of experiments.",
+                self._experiment_layout(),
+                check=self._check_name,
+                summary=lambda: f"Experiment “{self._experiment_name()}”.",
+            ),
+            Step(
+                "run",
+                "Run and report",
+                "The training goes on if this page is closed. Stop keeps the best checkpoint so "
+                "far and evaluates it.",
+                Container([self.run.layout, self.training.layout], gap=15, widget_id="run_content"),
+                button=None,
+            ),
+        ]
+
+    def _experiment_layout(self) -> Widget:
+        named = Field(self._name, title="Name", widget_id="experiment_name_field")
+        return Container([named, self._where], gap=10, widget_id="experiment_content")
+
+
+def _catalog(path: Path) -> WeightsCatalog | None:
+    """The list of public weights; an app without it works all the same."""
+    try:
+        return load_catalog(path)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        _LOG.warning("The list of public weights cannot be read: %s", error)
+        return None

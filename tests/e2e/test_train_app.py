@@ -1,0 +1,279 @@
+"""The Train app against the double of an instance, driven through its widgets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import tiny
+from e2e.driver import REPO, AppDriver, running_app
+from mouse_ar.pipelines.config import PreprocessConfig
+from mouse_ar.pipelines.preprocess import preprocess
+from supervisely_double.double import Double, running
+
+APP = REPO / "apps/train"
+TINY = {
+    k: v
+    for k, v in tiny.TRAIN.to_dict().items()
+    if k not in {"model", "pretrained"}
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def training_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Training Data project on disk; tests leave it as it is."""
+    folder = tmp_path_factory.mktemp("training-data")
+    tiny.write_project(folder / "input", tiny.SEVEN)
+    preprocess(
+        folder / "input",
+        folder / "output",
+        actions=tiny.ACTIONS,
+        config=PreprocessConfig(detect_every=4),
+        detector=tiny.BoxDetector(),
+    )
+    return folder / "output"
+
+
+@pytest.fixture
+def double(tmp_path: Path) -> Iterator[Double]:
+    with running(Double(tmp_path / "double")) as started:
+        yield started
+
+
+def environment(double: Double, project: int, **modal: str) -> dict[str, str]:
+    found = {**double.environment(), "PROJECT_ID": str(project)}
+    return found | {f"modal.state.{name}": value for name, value in modal.items()}
+
+
+def autorun(**settings: Any) -> dict[str, str]:
+    """What the environment says for a run without clicks."""
+    return {
+        "autorun": "1",
+        "model": "vit_tiny",
+        "device": "cpu",
+        "name": "by itself",
+        "settings": yaml.safe_dump({**TINY, **settings}),
+    }
+
+
+def to_the_settings(app: AppDriver) -> None:
+    app.click("data_continue")
+    app.set("model_preset", call="value_changed", value="vit_tiny")
+    app.set("model_start", value="scratch")
+    app.click("model_continue")
+    assert app.notes("model_note") == ["Tiny, trained from scratch."]
+
+
+def to_the_run(app: AppDriver, **settings: Any) -> None:
+    to_the_settings(app)
+    app.set("params_yaml", text=yaml.safe_dump({**TINY, **settings}))
+    app.click("params_continue")
+    app.set("experiment_name", value="first try")
+    app.click("experiment_continue")
+    assert app.state("steps")["active_step"] == 5, app.notes("experiment_note")
+
+
+def artifacts(double: Double) -> dict[str, bytes]:
+    return double.files("/experiments/")
+
+
+def experiment(double: Double) -> dict[str, Any]:
+    (path,) = [p for p in artifacts(double) if p.endswith("/experiment_info.json")]
+    return json.loads(artifacts(double)[path])
+
+
+def weights(double: Double) -> bytes:
+    info = experiment(double)
+    return artifacts(double)[f"{info['artifacts_dir']}checkpoints/{info['best_checkpoint']}"]
+
+
+def test_all_steps_by_hand(double: Double, training_data: Path, tmp_path: Path) -> None:
+    project = double.add_project("mice", folder=training_data)
+    with running_app(APP, tmp_path / "app", environment=environment(double, project)) as app:
+        app.click("data_continue")
+        assert "clips to train on" in app.notes("data_note")[0]
+        assert app.data("data_table")["total"] == 5
+        assert any("only" in line for line in app.notes("data_warnings"))
+        assert not double.called("videos.download")
+        app.click("data_change")
+
+        to_the_settings(app)
+        assert app.state("params_lr")["value"] == 0.01
+        assert "layer_decay: 1.0" in app.state("params_yaml")["text"]
+        app.set("params_batch_size", call="value_changed", value=4)
+        assert "batch_size: 4" in app.state("params_yaml")["text"]
+        assert any("noisy gradients" in line for line in app.notes("params_message"))
+        app.click("params_accumulate")
+        assert "update_freq: 2" in app.state("params_yaml")["text"]
+        assert app.data("params_accumulate")["hide"]
+
+        app.set("params_yaml", text=yaml.safe_dump(TINY))
+        app.click("params_apply")
+        assert app.state("params_epochs")["value"] == 2
+        assert any("4 frames at a time, 0.40 s" in line for line in app.notes("params_message"))
+        app.click("params_continue")
+        assert app.state("experiment_name")["value"] == "mice vit_tiny"
+        app.set("experiment_name", value="first try")
+        app.click("experiment_continue")
+        app.click("run_start")
+        app.wait_for_note("run_outcome", "The best checkpoint")
+        assert app.data("run_metrics")["total"] == 2
+        charts = {name: app.data(f"run_chart_{name}")["series"] for name in ("loss", "bouts")}
+        assert {s["name"] for s in charts["bouts"]} == {tiny.GROOMING, tiny.TWITCH}
+        assert len(charts["loss"][0]["data"]) >= 2
+        assert "windows/s" in app.notes("run_now")[0]
+        assert "Training ended" in app.data("run_log")["lines"][-1]
+        assert app.notes("found_note") == []
+    info = experiment(double)
+    assert info["experiment_name"] == "first try"
+    assert artifacts(double)[info["artifacts_dir"] + "report.html"]
+
+
+def test_the_platform_is_told_of_a_run_without_a_user(
+    double: Double, training_data: Path, tmp_path: Path
+) -> None:
+    project = double.add_project("mice", folder=training_data)
+    task = double.add_task(module=None)
+    given = {**environment(double, project, **autorun()), "TASK_ID": str(task)}
+    with running_app(APP, tmp_path / "app", environment=given, production=True) as app:
+        app.wait_for_note("run_outcome", "The best checkpoint")
+        app.wait(lambda _: double.called("tasks.output.set"), what="outputs of the task")
+    output = double.tasks[task]["meta"]["output"]
+    told = output["experiment"]["data"]
+    (path,) = [p for p in artifacts(double) if p.endswith("/experiment_info.json")]
+    assert told.items() >= json.loads(artifacts(double)[path]).items()
+    assert told["artifacts_dir"] == f"/experiments/{project}_mice/{task}_MVD/"
+    assert told["project_preview"]
+    assert told["evaluation_report_id"] in {
+        entry["id"] for entry in double.call("file-storage.list", REPORTS) if not entry["isDir"]
+    }
+    assert output["general"]["title"] == "Report of by itself"
+    assert read_by_the_sdk(double, told["artifacts_dir"]).model_name == "vit_tiny"
+
+
+REPORTS = {"teamId": Double.team, "path": "/experiments/", "recursive": True}
+
+
+def read_by_the_sdk(double: Double, folder: str) -> Any:
+    """The experiment as the platform's own pickers see it."""
+    import pylibmagic  # noqa: F401
+    import supervisely
+    from supervisely.nn.experiments import get_experiment_info_by_artifacts_dir
+
+    api = supervisely.Api(double.url, double.token)
+    info = get_experiment_info_by_artifacts_dir(api, Double.team, folder)
+    assert info is not None
+    return info
+
+
+def test_stopping_keeps_an_evaluated_checkpoint(
+    double: Double, training_data: Path, tmp_path: Path
+) -> None:
+    project = double.add_project("mice", folder=training_data)
+    given = environment(double, project, **autorun(epochs=500))
+    with running_app(APP, tmp_path / "app", environment=given) as app:
+        app.wait(trained(2), what="two epochs")
+        app.click("params_change")
+        assert "A training goes on" in app.notes("params_note")[-1]
+        app.click("run_stop")
+        app.wait_for_note("run_outcome", "Stopped early; the best checkpoint so far")
+        assert "was stopped before its last epoch" in app.notes("found_note")[0]
+        assert app.data("run_metrics")["total"] == 2
+    assert weights(double)
+    assert experiment(double)["evaluation_metrics"].keys() >= {"bout F1"}
+
+
+def trained(epochs: int) -> Any:
+    """A condition: so many epochs have ended."""
+
+    def condition(app: AppDriver) -> bool:
+        lines = app.data("run_log")["lines"]
+        return sum(line.startswith("Epoch ") for line in lines) >= epochs
+
+    return condition
+
+
+@pytest.mark.slow
+def test_a_new_process_goes_on_where_a_killed_one_was(
+    double: Double, training_data: Path, tmp_path: Path
+) -> None:
+    project = double.add_project("mice", folder=training_data)
+    given = environment(double, project, **autorun(epochs=10, samples_per_epoch=48, val_interval=4))
+    with running_app(APP, tmp_path / "undisturbed", environment=given) as app:
+        app.wait_for_note("run_outcome", "The best checkpoint", seconds=150)
+    expected = weights(double)
+    for path in artifacts(double):
+        double.call("file-storage.bulk.remove", {"teamId": Double.team, "paths": [path]})
+
+    with running_app(APP, tmp_path / "app", environment=given) as app:
+        app.wait(trained(5), what="five epochs", seconds=100)
+        app.kill()
+    by_hand = {k: v for k, v in given.items() if k != "modal.state.autorun"}
+    with running_app(APP, tmp_path / "app", environment=by_hand) as app:
+        app.wait(lambda a: a.notes("found_note"), what="the run that was left")
+        assert "“by itself” is not finished" in app.notes("found_note")[0]
+        assert len(app.data("run_chart_loss")["series"][0]["data"]) >= 5
+        assert app.state("params_epochs")["value"] == 10
+        app.click("found_continue")
+        app.wait_for_note("run_outcome", "The best checkpoint", seconds=150)
+        assert any(line.startswith("Continuing after") for line in app.data("run_log")["lines"])
+    assert weights(double) == expected
+
+    with running_app(APP, tmp_path / "app", environment=by_hand) as app:
+        app.click("data_continue")
+        assert app.notes("found_note") == [], "what is done is not offered again"
+
+
+def test_what_cannot_be_is_told_in_its_place(
+    double: Double, training_data: Path, tmp_path: Path
+) -> None:
+    project = double.add_project("mice", folder=training_data)
+    with running_app(APP, tmp_path / "app", environment=environment(double, project)) as app:
+        app.click("data_continue")
+        app.click("model_continue")
+        assert "Enter the path of the weights" in app.notes("model_note")[0]
+        app.set("model_file", value="/models/none.pth")
+        app.click("model_continue")
+        assert "no file “/models/none.pth” in Team Files" in app.notes("model_note")[0]
+        app.set("model_start", value="experiment")
+        app.click("model_experiment_refresh")
+        assert "no experiment of this app" in app.notes("model_experiment_note")[0]
+        app.set("model_start", value="scratch")
+        app.click("model_continue")
+
+        for text, told in {
+            "epochs: [": "not valid YAML in line",
+            "epochs": "each line is like",
+            "epoch: 3": "Unknown training setting(s) ['epoch']",
+            "epochs: 0": "epochs must be at least 1, got 0",
+            "input_size: 100": "multiple of 16 for vit_small, got 100: use 96 or 112",
+            "model: vit_base": "chosen in the step “Model and weights”",
+        }.items():
+            app.set("params_yaml", text=text)
+            app.click("params_apply")
+            assert told in app.notes("params_message")[0]
+            app.click("params_continue")
+            assert told in app.notes("params_note")[0]
+        app.set("params_yaml", text="epochs: [")
+        app.set("params_seed", call="value_changed", value=4)
+        assert "Correct the text first" in app.notes("params_message")[0]
+
+
+@pytest.mark.parametrize("production", [False, True])
+def test_a_project_without_training_data(
+    double: Double, training_data: Path, tmp_path: Path, production: bool
+) -> None:
+    project = double.add_project("labels", folder=training_data.parent / "input")
+    given = {**environment(double, project, **autorun()), "TASK_ID": str(double.add_task())}
+    with running_app(APP, tmp_path / "app", environment=given, production=production) as app:
+        app.click("data_continue")
+        (told,) = app.notes("data_note")
+        assert "'labels'" in told
+        assert "got cohort" in told
+        assert "Preprocess for Mouse Action Recognition" in told
+    assert "cannot start by itself" in app.log

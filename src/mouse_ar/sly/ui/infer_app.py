@@ -1,0 +1,300 @@
+"""The Infer app: five steps from a project to a project of predictions."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from supervisely.app.widgets import Checkbox, Container, Field, Input
+
+from mouse_ar.detection.protocol import Detector
+from mouse_ar.mvd import CheckpointInfo
+from mouse_ar.report.runs import infer_summary
+from mouse_ar.sly.connection import Connection
+from mouse_ar.sly.experiment_list import list_experiments
+from mouse_ar.sly.infer_task import (
+    InferRequest,
+    earlier_predictions,
+    fetch_checkpoint,
+    infer_task,
+    predictions_name,
+)
+from mouse_ar.sly.ui.autorun import run_without_user
+from mouse_ar.sly.ui.background_run import BackgroundRun, RunControl, RunOutcome, RunState
+from mouse_ar.sly.ui.detector_picker import DetectorPicker
+from mouse_ar.sly.ui.detector_preview import detector_preview
+from mouse_ar.sly.ui.detector_sources import instance_sources
+from mouse_ar.sly.ui.infer_model import ModelStep
+from mouse_ar.sly.ui.infer_results import ResultsPanel, show_outputs
+from mouse_ar.sly.ui.infer_thresholds import ThresholdsStep, wanted_thresholds
+from mouse_ar.sly.ui.infer_videos import VideosStep, wanted_datasets
+from mouse_ar.sly.ui.launch import AppContext, app_context, build_app, static_dir
+from mouse_ar.sly.ui.opened_detector import opened_detector
+from mouse_ar.sly.ui.picked_detector import PickedDetector
+from mouse_ar.sly.ui.progress_panel import Stage
+from mouse_ar.sly.ui.steps import Step, Steps
+
+__all__ = ["InferApp", "build"]
+
+_LOG = logging.getLogger(__name__)
+_BUSY = "A run goes on. Stop it before you change its settings."
+_STAGES = {
+    "loading": Stage("Loading the model", "MB", 1_000_000),
+    "preparing": Stage("Preparing the detector"),
+    "annotations": Stage("Reading annotations", "videos"),
+    "resuming": Stage("Looking at what is done already", "videos"),
+    "annotating": Stage("All videos", "videos"),
+    "fetching": Stage("Fetching a video", "MB", 1_000_000),
+    "detecting": Stage("Finding the mouse", "frames"),
+    "classifying": Stage("Classifying", "windows"),
+    "uploading": Stage("Saving the annotation"),
+    "saving": Stage("Saving tables and report"),
+}
+
+
+class InferApp:
+    """The widgets of the app; those of a step are described with it, the last ones here.
+
+    Widgets of the last step: ``run_name`` (input), ``run_tag_source`` (checkbox, state
+    ``checked``), those of :class:`~.background_run.BackgroundRun` with ``run_`` before them, and
+    those of :class:`~.infer_results.ResultsPanel`.
+
+    Args:
+        context: of the app.
+        connection: to the instance.
+        static: folder that the app serves as ``/static``.
+        work: folder for files.
+    """
+
+    def __init__(
+        self, context: AppContext, *, connection: Connection, static: Path, work: Path
+    ) -> None:
+        modal = context.modal
+        self._context, self._connection, self._work = context, connection, work
+        self._team_id = context.need("team_id")
+        self._failures: dict[str, str] = {}
+        self._videos = VideosStep(
+            connection,
+            project_id=modal.integer("project", context.project_id),
+            datasets=wanted_datasets(modal.text("datasets"))
+            or [str(number) for number in [context.dataset_id] if number is not None],
+        )
+        self._model = ModelStep(
+            experiments=partial(list_experiments, connection, team_id=self._team_id),
+            fetch=self._fetch_model,
+            path=modal.text("checkpoint"),
+            device=modal.text("device"),
+        )
+        self._detector = self._picker(static)
+        self._thresholds = ThresholdsStep(wanted_thresholds(modal.text("thresholds")))
+        self._name = Input(
+            modal.text("name") or self._usual_name(), maxlength=250, widget_id="run_name"
+        )
+        self._tag_source = Checkbox(
+            "Also put the predicted tags on the source project, under names that end in "
+            "“(predicted)”",
+            checked=modal.flag("tag_source"),
+            widget_id="run_tag_source",
+        )
+        self._results = ResultsPanel(connection)
+        self.run = BackgroundRun(
+            "run",
+            work=self._run,
+            stages=_STAGES,
+            start_text="Find bouts",
+            check=self._check_run,
+            on_state=self._on_state,
+        )
+        self.steps = Steps(self._steps(), busy=lambda: _BUSY if self.run.running else None)
+
+    @property
+    def failure(self) -> str | None:
+        """What failed in the last run, though it came to its end."""
+        if not self._failures:
+            return None
+        return f"{len(self._failures)} videos failed: " + "; ".join(
+            f"{key}: {cause}" for key, cause in self._failures.items()
+        )
+
+    def _picker(self, static: Path) -> DetectorPicker:
+        modal = self._context.modal
+        picker = DetectorPicker(
+            "detector",
+            sources=instance_sources(self._context.api, team_id=self._team_id),
+            preview=detector_preview(
+                self._opened_detector,
+                self._connection,
+                videos=self._videos.videos,
+                folder=self._work / "preview",
+            ),
+            static_dir=static,
+        )
+        line = modal.text("detector")
+        if line is not None:
+            picker.choose(
+                line,
+                class_name=modal.text("detector_class"),
+                confidence=modal.number("detector_confidence"),
+            )
+        return picker
+
+    def _steps(self) -> list[Step]:
+        return [
+            Step(
+                "videos",
+                "Videos",
+                "The videos to look for bouts in. Nothing in their project is changed.",
+                self._videos.layout,
+                check=self._videos.check,
+                summary=self._videos.summary,
+                on_done=self._fill_name,
+            ),
+            Step(
+                "model",
+                "Model",
+                "What tells the actions apart: a model trained on videos like these.",
+                self._model.layout,
+                check=self._model.check,
+                summary=self._model.summary,
+                on_done=self._fill_thresholds,
+            ),
+            Step(
+                "detector",
+                "Detector",
+                "What finds the mouse in every frame. Take the one that the training data were "
+                "made with.",
+                self._detector.layout,
+                check=self._detector.check,
+                summary=self._detector.summary,
+            ),
+            Step(
+                "thresholds",
+                "Thresholds",
+                "How sure the model has to be, and how short a bout may be.",
+                self._thresholds.layout,
+                check=self._thresholds.check,
+                summary=self._thresholds.summary,
+            ),
+            self._run_step(),
+        ]
+
+    def _run_step(self) -> Step:
+        name = Field(
+            self._name,
+            title="Project of predictions",
+            description="Made in the workspace of the videos. If an earlier run has made it, this "
+            "one continues there: finished videos are not done again, and those marked “reviewed” "
+            "stay as they are.",
+            widget_id="run_name_field",
+        )
+        return Step(
+            "run",
+            "Run and results",
+            "Each video is saved as soon as it is done. Stop whenever you want: the next run "
+            "continues there.",
+            Container(
+                [name, self._tag_source, self.run.layout, self._results.layout],
+                gap=18,
+                widget_id="run_content",
+            ),
+            button=None,
+        )
+
+    def _usual_name(self) -> str:
+        project = self._videos.project
+        return "" if project is None else predictions_name(project)
+
+    def _fill_name(self) -> None:
+        if not str(self._name.get_value() or "").strip():
+            self._name.set_value(self._usual_name())
+
+    def _fetch_model(self, path: str) -> CheckpointInfo:
+        return fetch_checkpoint(self._connection, path, self._work / "model", team_id=self._team_id)
+
+    def _fill_thresholds(self) -> None:
+        info = self._model.info
+        assert info is not None
+        self._thresholds.fill(info.decoding, actions=info.actions)
+
+    def _opened_detector(self, picked: PickedDetector) -> AbstractContextManager[Detector]:
+        project = self._videos.project
+        assert project is not None
+        return opened_detector(
+            picked,
+            context=self._context,
+            connection=self._connection,
+            team_id=self._team_id,
+            workspace_id=project.workspace_id,
+            folder=self._work / "detector",
+        )
+
+    def _check_run(self) -> str | None:
+        project = self._videos.project
+        assert project is not None
+        earlier_predictions(project, self._target_name)  # its errors are shown
+        return None
+
+    @property
+    def _target_name(self) -> str:
+        return str(self._name.get_value() or "").strip()
+
+    def _request(self) -> InferRequest:
+        project = self._videos.project
+        assert project is not None
+        return InferRequest(
+            project_id=project.id,
+            name=self._target_name,
+            checkpoint=self._model.path,
+            datasets=self._videos.datasets,
+            overrides=self._thresholds.overrides,
+            tag_source=bool(self._tag_source.is_checked()),
+            device=self._model.device,
+        )
+
+    def _run(self, control: RunControl) -> RunOutcome:
+        self._failures = {}
+        picked = self._detector.choice()
+        outcome = infer_task(
+            self._request(),
+            self._connection,
+            team_id=self._team_id,
+            detector=lambda: self._opened_detector(picked),
+            work=self._work,
+            progress=control.progress,
+        )
+        report = outcome.report
+        self._failures = dict(report.failures)
+        self._results.show(outcome)
+        failed = [f"{key} failed: {cause}" for key, cause in report.failures.items()]
+        warnings = [*failed, *report.warnings, *show_outputs(outcome, context=self._context)]
+        if not failed:
+            shutil.rmtree(self._work, ignore_errors=True)
+        return RunOutcome(infer_summary(report), warnings)
+
+    def _on_state(self, state: RunState, message: str) -> None:
+        if state == "running":
+            self._results.clear()
+        else:
+            self.steps.tidy()
+
+
+def build() -> Any:
+    """The app, from the environment: for ``apps/infer/main.py``.
+
+    Raises:
+        LaunchError: when it was started with something that it cannot use.
+    """
+    context, static = app_context(), static_dir()
+    work = static.parent / "infer" / str(context.task_id or "local")
+    parts = InferApp(context, connection=Connection(context.api), static=static, work=work)
+    app = build_app(parts.steps.layout, static=static)
+    parts.run.stop_with(app)
+    if context.autorun:
+        run_without_user(
+            app, parts.steps, parts.run, context=context, failure=lambda: parts.failure
+        )
+    return app

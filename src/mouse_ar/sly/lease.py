@@ -40,6 +40,7 @@ _PROMPT_SECONDS = 1.0
 _RENEWALS = 9
 # The end of a run does not wait longer for an instance that hangs: the lease expires.
 _RELEASE_SECONDS = 5.0
+_RELEASE_PAUSE_SECONDS = 0.2
 
 
 # Ids of leases whose runs have ended in this process.
@@ -105,9 +106,16 @@ class Lease:
             last.join(_RELEASE_SECONDS)
 
     def _give_back(self) -> None:
+        # One lost request must not keep the next run waiting for minutes.
+        until = time.monotonic() + _RELEASE_SECONDS
         # RuntimeError is a TransferError, or a connection that was closed meanwhile.
-        with suppress(TransientError, RuntimeError):
-            self._project.change_own_data(self._without, once=True)
+        with suppress(RuntimeError):
+            while time.monotonic() < until:
+                try:
+                    self._project.change_own_data(self._without, once=True)
+                    return
+                except TransientError:
+                    time.sleep(_RELEASE_PAUSE_SECONDS)
 
     def _keep(self) -> None:
         pause = self._seconds / _RENEWALS

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pylibmagic  # noqa: F401
 import pytest
-import supervisely
 
 import tiny
 from mouse_ar.data.local_project import LocalProject
-from mouse_ar.sly.connection import Connection, Limits
+from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.errors import RefusedError, TransferError
 from mouse_ar.sly.infer_project import TABLES, results_folder
 from mouse_ar.sly.media import RemoteMedia
@@ -22,10 +19,9 @@ from mouse_ar.sly.train_project import TrainOutcome, TrainRequest, train_project
 from mouse_ar.sly.training_preview import made_before
 from mouse_ar.video.probe import VideoError
 from remote_runs import make_input, run_infer, run_preprocess
-from supervisely_double import Double, running
+from supervisely_double import Double
 from tiny import ACTIONS, DATASET, GROOMING
 
-QUICK = Limits(attempts=4, first_pause_seconds=0.01, longest_pause_seconds=0.05)
 TWO = {name: tiny.SEVEN[name] for name in ("a.mp4", "b.mp4")}
 A, B = f"{DATASET}/a.mp4", f"{DATASET}/b.mp4"
 
@@ -34,20 +30,6 @@ class OtherDetector(tiny.BoxDetector):
     """Has everything annotated anew."""
 
     fingerprint = "another"
-
-
-@pytest.fixture
-def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Double]:
-    monkeypatch.setenv("SUPERVISELY_SKIP_HTTPS_USER_HELPER_CHECK", "true")
-    monkeypatch.setattr("mouse_ar.sly.lease._SETTLE_SECONDS", 0.01)
-    with running(Double(tmp_path / "double")) as started:
-        yield started
-
-
-@pytest.fixture
-def connection(double: Double) -> Iterator[Connection]:
-    with Connection(supervisely.Api(double.url, double.token), limits=QUICK) as opened:
-        yield opened
 
 
 @pytest.fixture

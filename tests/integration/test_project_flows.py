@@ -4,41 +4,22 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
-import pylibmagic  # noqa: F401
 import pytest
-import supervisely
 
 import tiny
 from colour_model import predictor
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.pipelines.infer import infer
 from mouse_ar.pipelines.preprocess import preprocess
-from mouse_ar.sly.connection import Connection, Limits
+from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.infer_project import results_folder
 from mouse_ar.sly.project import RemoteProject
 from mouse_ar.sly.train_project import TrainRequest, train_project
 from remote_runs import CONFIG, make_input, run_infer, run_preprocess
-from supervisely_double import Double, running
+from supervisely_double import Double
 from tiny import ACTIONS, DATASET, GROOMING
-
-QUICK = Limits(attempts=4, first_pause_seconds=0.01, longest_pause_seconds=0.05)
-
-
-@pytest.fixture
-def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Double]:
-    monkeypatch.setenv("SUPERVISELY_SKIP_HTTPS_USER_HELPER_CHECK", "true")
-    monkeypatch.setattr("mouse_ar.sly.lease._SETTLE_SECONDS", 0.01)
-    with running(Double(tmp_path / "double")) as started:
-        yield started
-
-
-@pytest.fixture
-def connection(double: Double) -> Iterator[Connection]:
-    with Connection(supervisely.Api(double.url, double.token), limits=QUICK) as opened:
-        yield opened
 
 
 def test_preprocess_gives_what_it_gives_locally(

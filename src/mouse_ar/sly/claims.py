@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
+from mouse_ar.sly.lease import Lease, leased
 from mouse_ar.sly.project import RemoteProject
 
-__all__ = ["Kind", "check_claim", "claim"]
+__all__ = ["Kind", "check_claim", "claimed"]
 
 Kind = Literal["training-data", "predictions"]
 
@@ -34,12 +37,27 @@ def check_claim(source: RemoteProject, target: RemoteProject, *, kind: Kind) -> 
         )
 
 
-def claim(source: RemoteProject, target: RemoteProject, *, kind: Kind) -> None:
-    """Mark a project that :func:`check_claim` finds fit.
+@contextmanager
+def claimed(
+    source: RemoteProject, target: RemoteProject, *, kind: Kind, confidence: bool
+) -> Iterator[Lease]:
+    """Hold a project for what is made of a source, marked as such and with the actions' tags.
+
+    Args:
+        source: what it is made of.
+        target: where it goes; nothing is written where :func:`check_claim` refuses it.
+        kind: of what is made.
+        confidence: whether action tags carry a confidence.
 
     Raises:
-        ValueError: see there.
+        BusyError: another run holds it.
+        ValueError: it holds something else.
     """
     check_claim(source, target, kind=kind)
-    mark = {"kind": kind, "source_project_id": source.id}
-    target.change_own_data(lambda data: {**data, **mark})
+    with leased(target) as lease:
+        # It may have been taken for something else meanwhile.
+        check_claim(source, target, kind=kind)
+        mark = {"kind": kind, "source_project_id": source.id}
+        target.change_own_data(lambda data: {**data, **mark})
+        target.add_actions_to_meta(confidence=confidence)
+        yield lease

@@ -25,8 +25,8 @@ from mouse_ar.pipelines.results import VideoResult, scores_path
 from mouse_ar.report.ethogram import plot_ethograms
 from mouse_ar.report.inference_page import inference_page
 from mouse_ar.sly.annotations import read_annotation, write_annotation
-from mouse_ar.sly.claims import check_claim, claim
-from mouse_ar.sly.lease import Lease, leased
+from mouse_ar.sly.claims import claimed
+from mouse_ar.sly.lease import Lease
 from mouse_ar.sly.link_hashes import KeptLinkHashes
 from mouse_ar.sly.media import RemoteMedia, disk_budget, failing_alone
 from mouse_ar.sly.mirror import Mirror, mirror_annotations
@@ -88,10 +88,7 @@ def infer_project(
         ValueError: the target holds something else.
     """
     tell = progress or (lambda what, done, total: None)
-    check_claim(source, target, kind="predictions")
-    with leased(target) as lease:
-        claim(source, target, kind="predictions")
-        target.add_actions_to_meta(confidence=True)
+    with claimed(source, target, kind="predictions", confidence=True) as lease:
         # So that a reviewer finds it in the labeler.
         target.add_tags_to_meta([ProjectTag(REVIEWED_TAG)])
         mirror = mirror_annotations(source, work / "input", datasets=datasets, progress=tell)
@@ -119,14 +116,13 @@ def infer_project(
             progress=tell,
         )
         publisher.fetch_scores({*videos, *made.videos})
-        media = RemoteMedia(
+        with RemoteMedia(
             source.connection,
             videos,
             budget_bytes=disk_budget(work),
             links=links,
             progress=tell,
-        )
-        try:
+        ) as media:
             report = infer(
                 work / "input",
                 work / "output",
@@ -139,26 +135,29 @@ def infer_project(
                 publish=publisher,
                 progress=tell,
             )
-        finally:
-            media.close()
+        tell("saving", 0, 1)
+        links.store()
         facts = {
             "videos": source.title,
             "model (SHA-256)": predictor.sha256,
             "detector": detector.fingerprint,
             "frames between detections": detect_every,
-            **{
-                f"{action}: {name.replace('_', ' ')}": value
-                for action, values in predictor.decoding.to_dict().items()
-                for name, value in values.items()
-            },
+            **_thresholds(predictor),
         }
-        tell("saving", 0, 1)
-        links.store()
         _leave_tables(
             work / "output", report, target, team_id=team_id, predictor=predictor, facts=facts
         )
         tell("saving", 1, 1)
     return report
+
+
+def _thresholds(predictor: Predictor) -> dict[str, float]:
+    """What bouts were decoded with, for the page."""
+    return {
+        f"{action}: {name.replace('_', ' ')}": value
+        for action, values in predictor.decoding.to_dict().items()
+        for name, value in values.items()
+    }
 
 
 def _untouchable(made: Mirror) -> dict[str, str]:

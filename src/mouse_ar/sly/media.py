@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from mouse_ar.sly.batch import is_of_item
 from mouse_ar.sly.connection import Connection
@@ -110,6 +111,12 @@ class RemoteMedia:
         finally:
             self._in_use.discard(key)
             self._make_room(0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Remove all files."""

@@ -22,8 +22,8 @@ from mouse_ar.pipelines.config import PreprocessConfig
 from mouse_ar.pipelines.preprocess import PreprocessReport, preprocess
 from mouse_ar.pipelines.store import Store
 from mouse_ar.sly.annotations import write_annotation
-from mouse_ar.sly.claims import check_claim, claim
-from mouse_ar.sly.lease import Lease, leased
+from mouse_ar.sly.claims import claimed
+from mouse_ar.sly.lease import Lease
 from mouse_ar.sly.link_hashes import KeptLinkHashes
 from mouse_ar.sly.media import RemoteMedia, disk_budget, failing_alone
 from mouse_ar.sly.mirror import Mirror, mirror_annotations
@@ -75,24 +75,20 @@ def preprocess_project(
         ValueError: the target holds something else.
     """
     tell = progress or (lambda what, done, total: None)
-    check_claim(source, target, kind="training-data")
-    with leased(target) as lease:
-        claim(source, target, kind="training-data")
-        target.add_actions_to_meta(confidence=False)
+    with claimed(source, target, kind="training-data", confidence=False) as lease:
         mirror = mirror_annotations(source, work / "input", datasets=datasets, progress=tell)
         videos = mirror.videos
         made = mirror_annotations(target, work / "data", progress=tell)
         state = _ManifestFile(target, Store(work / "data"), team_id)
         state.fetch(made.videos)
         publisher = _Publisher(target, work / "data", sources=videos, made=made.videos, lease=lease)
-        media = RemoteMedia(
+        with RemoteMedia(
             source.connection,
             videos,
             budget_bytes=disk_budget(work),
             links=state.links,
             progress=tell,
-        )
-        try:
+        ) as media:
             report = preprocess(
                 work / "input",
                 work / "data",
@@ -107,8 +103,6 @@ def preprocess_project(
                 keep=state.store,
                 progress=tell,
             )
-        finally:
-            media.close()
         state.links.store()
     if datasets:  # the others were not looked at
         report.gone = []

@@ -282,17 +282,6 @@ class RemoteProject:
                 send = self.connection.once if once else self.connection.call
                 send("projects.editInfo", payload, what=what)
 
-    def remove_dataset(self, dataset_id: int) -> None:
-        """Remove a dataset with everything in it; one that is gone already is no error."""
-        try:
-            self.connection.call(
-                "datasets.archive", {"id": dataset_id}, what=f"removing dataset {dataset_id}"
-            )
-        except RefusedError as error:
-            if error.status != 404:
-                raise
-        self._datasets = None
-
 
 def _new_tags(changed: Mapping[str, Any], current: Mapping[str, Any]) -> list[Json]:
     known = {tag["name"] for tag in current.get("tags") or []}

@@ -22,6 +22,8 @@ START_SECONDS = 120.0
 _FOREIGN = ("PYTEST", "modal.state.", "context.", "CONTEXT_", "SLY_")
 _FOREIGN_NAMES = {"PROJECT_ID", "DATASET_ID", "TASK_ID", "TEAM_ID", "WORKSPACE_ID", "ENV"}
 
+_BUTTON_SECONDS = 2.0
+
 
 class AppError(AssertionError):
     """The app did not do what a test expects; carries its log."""
@@ -77,9 +79,12 @@ class AppDriver:
         Raises:
             AppError: when the page would not let it be pressed, or its handler fails.
         """
-        data = self.data(widget_id)
-        if data.get("disabled") or data.get("hide"):
-            raise self.error(f"The button {widget_id!r} is disabled or hidden.")
+        # A note may be there a moment before the buttons follow, as a user would wait for.
+        until = time.monotonic() + _BUTTON_SECONDS
+        while (data := self.data(widget_id)).get("disabled") or data.get("hide"):
+            if time.monotonic() > until:
+                raise self.error(f"The button {widget_id!r} is disabled or hidden.")
+            time.sleep(0.05)
         self._post(f"/{widget_id}/button_clicked_cb", state=self.state())
 
     def wait(

@@ -132,6 +132,16 @@ def test_on_the_platform_the_page_is_kept_with_the_task(tmp_path: Path) -> None:
         assert any("offline-sessions" in path for path in double.files("/"))
 
 
+def test_a_page_that_is_never_stored_does_not_keep_the_task(tmp_path: Path) -> None:
+    with running(Double(tmp_path / "double")) as double:
+        double.fail("file-storage.bulk.upload", kinds="status", count=1)
+        environment = {**double.environment(), "TASK_ID": str(double.add_task(module=None))}
+        with running_app(SAMPLE, tmp_path / "app", environment=environment, production=True) as app:
+            app.wait(lambda a: "Retrying" in a.log, what="the SDK's second try")
+            assert app.close() == 0
+        assert "it is cut off" in app.log
+
+
 def test_an_app_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
     environment = {"CONTEXT_PROJECTID": "many"}
     with (

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
-import os
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from mouse_ar.sly.ui.background_run import BackgroundRun
+from mouse_ar.sly.ui.ending import end_with
 from mouse_ar.sly.ui.launch import AppContext
 from mouse_ar.sly.ui.messages import explain
 from mouse_ar.sly.ui.steps import Steps
@@ -45,8 +44,7 @@ def run_without_user(
         if problem is not None:
             _LOG.error("The run without a user failed: %s", problem)
             _tell(context, problem)
-            # The server ends with 0 whenever it is asked to end.
-            atexit.register(os._exit, 1)
+            end_with(1)
         app.shutdown()
 
     def begin() -> None:

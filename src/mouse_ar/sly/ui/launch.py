@@ -13,6 +13,7 @@ from supervisely import Application
 from supervisely.app.widgets import Card, Container, Widget
 
 from mouse_ar.sly.instance import open_api
+from mouse_ar.sly.ui.ending import end_within
 from mouse_ar.sly.ui.messages import explain
 from mouse_ar.sly.ui.widgets import Notes
 
@@ -217,7 +218,9 @@ def build_app(layout: Widget, *, static: Path) -> Application:
         layout: what to show.
         static: folder to serve as ``/static``.
     """
-    return Application(layout=layout, static_dir=str(static))
+    app = Application(layout=layout, static_dir=str(static))
+    end_within(app)
+    return app
 
 
 def failed_app(error: Exception, *, static: Path) -> Application:

@@ -10,7 +10,8 @@ import yaml
 
 from browser.conftest import OpenApp
 from e2e.driver import REPO
-from e2e.test_train_app import TINY, environment, training_data
+from e2e.test_train_app import training_data
+from e2e.train_setting import TINY, environment
 from supervisely_double.double import Double, running
 
 pytestmark = pytest.mark.slow

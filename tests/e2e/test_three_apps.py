@@ -57,10 +57,7 @@ def run(double: Double, app: str, folder: Path, *, project: int, **state: str) -
     with running_app(
         REPO / "apps" / app, folder / app, environment=environment, production=True
     ) as started:
-        if app == "train":  # stays open for a look at its charts
-            started.wait_for_note("run_outcome", "The best checkpoint", seconds=600)
-        else:
-            assert started.ended(600) == 0, started.log
+        assert started.ended(600) == 0, started.log
 
 
 def project_id(double: Double, name: str) -> int:

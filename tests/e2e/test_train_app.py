@@ -11,32 +11,30 @@ import pytest
 import yaml
 
 import tiny
-from e2e.driver import REPO, AppDriver, running_app
-from mouse_ar.pipelines.config import PreprocessConfig
-from mouse_ar.pipelines.preprocess import preprocess
+from e2e.driver import running_app
+from e2e.train_setting import (
+    APP,
+    TINY,
+    artifacts,
+    autorun,
+    environment,
+    experiment,
+    make_training_data,
+    to_the_run,
+    to_the_settings,
+    trained,
+    weights,
+)
+from mouse_ar.core.actions import ActionSet
+from mouse_ar.mvd import read_checkpoint_info
+from mouse_ar.sly.lab_actions import ACTIONS_FILE
 from supervisely_double.double import Double, running
-
-APP = REPO / "apps/train"
-TINY = {
-    k: v
-    for k, v in tiny.TRAIN.to_dict().items()
-    if k not in {"model", "pretrained"}
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def training_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Training Data project on disk; tests leave it as it is."""
-    folder = tmp_path_factory.mktemp("training-data")
-    tiny.write_project(folder / "input", tiny.SEVEN)
-    preprocess(
-        folder / "input",
-        folder / "output",
-        actions=tiny.ACTIONS,
-        config=PreprocessConfig(detect_every=4),
-        detector=tiny.BoxDetector(),
-    )
-    return folder / "output"
+    return make_training_data(tmp_path_factory.mktemp("training-data"))
 
 
 @pytest.fixture
@@ -45,58 +43,14 @@ def double(tmp_path: Path) -> Iterator[Double]:
         yield started
 
 
-def environment(double: Double, project: int, **modal: str) -> dict[str, str]:
-    found = {**double.environment(), "PROJECT_ID": str(project)}
-    return found | {f"modal.state.{name}": value for name, value in modal.items()}
-
-
-def autorun(**settings: Any) -> dict[str, str]:
-    """What the environment says for a run without clicks."""
-    return {
-        "autorun": "1",
-        "model": "vit_tiny",
-        "device": "cpu",
-        "name": "by itself",
-        "settings": yaml.safe_dump({**TINY, **settings}),
-    }
-
-
-def to_the_settings(app: AppDriver) -> None:
-    app.click("data_continue")
-    app.set("model_preset", call="value_changed", value="vit_tiny")
-    app.set("model_start", value="scratch")
-    app.click("model_continue")
-    assert app.notes("model_note") == ["Tiny, trained from scratch."]
-
-
-def to_the_run(app: AppDriver, **settings: Any) -> None:
-    to_the_settings(app)
-    app.set("params_yaml", text=yaml.safe_dump({**TINY, **settings}))
-    app.click("params_continue")
-    app.set("experiment_name", value="first try")
-    app.click("experiment_continue")
-    assert app.state("steps")["active_step"] == 5, app.notes("experiment_note")
-
-
-def artifacts(double: Double) -> dict[str, bytes]:
-    return double.files("/experiments/")
-
-
-def experiment(double: Double) -> dict[str, Any]:
-    (path,) = [p for p in artifacts(double) if p.endswith("/experiment_info.json")]
-    return json.loads(artifacts(double)[path])
-
-
-def weights(double: Double) -> bytes:
-    info = experiment(double)
-    return artifacts(double)[f"{info['artifacts_dir']}checkpoints/{info['best_checkpoint']}"]
-
-
 def test_all_steps_by_hand(double: Double, training_data: Path, tmp_path: Path) -> None:
     project = double.add_project("mice", folder=training_data)
+    of_lab = ActionSet(tiny.ACTIONS.actions[::-1])
+    double.add_file(ACTIONS_FILE, yaml.safe_dump(of_lab.to_dict()).encode())
     with running_app(APP, tmp_path / "app", environment=environment(double, project)) as app:
         app.click("data_continue")
         assert "clips to train on" in app.notes("data_note")[0]
+        assert app.data("data_table")["columns"][-2:] == [f"{n} bouts" for n in of_lab.names]
         assert app.data("data_table")["total"] == 5
         assert any("only" in line for line in app.notes("data_warnings"))
         assert not double.called("videos.download")
@@ -132,6 +86,8 @@ def test_all_steps_by_hand(double: Double, training_data: Path, tmp_path: Path) 
     info = experiment(double)
     assert info["experiment_name"] == "first try"
     assert artifacts(double)[info["artifacts_dir"] + "report.html"]
+    (tmp_path / "best.safetensors").write_bytes(weights(double))
+    assert read_checkpoint_info(tmp_path / "best.safetensors").actions == of_lab
 
 
 def test_the_platform_is_told_of_a_run_without_a_user(
@@ -141,8 +97,7 @@ def test_the_platform_is_told_of_a_run_without_a_user(
     task = double.add_task(module=None)
     given = {**environment(double, project, **autorun()), "TASK_ID": str(task)}
     with running_app(APP, tmp_path / "app", environment=given, production=True) as app:
-        app.wait_for_note("run_outcome", "The best checkpoint")
-        app.wait(lambda _: double.called("tasks.output.set"), what="outputs of the task")
+        assert app.ended(120) == 0, app.log[-3000:]
     output = double.tasks[task]["meta"]["output"]
     told = output["experiment"]["data"]
     (path,) = [p for p in artifacts(double) if p.endswith("/experiment_info.json")]
@@ -175,8 +130,9 @@ def test_stopping_keeps_an_evaluated_checkpoint(
     double: Double, training_data: Path, tmp_path: Path
 ) -> None:
     project = double.add_project("mice", folder=training_data)
-    given = environment(double, project, **autorun(epochs=500))
-    with running_app(APP, tmp_path / "app", environment=given) as app:
+    with running_app(APP, tmp_path / "app", environment=environment(double, project)) as app:
+        to_the_run(app, epochs=500)
+        app.click("run_start")
         app.wait(trained(2), what="two epochs")
         app.click("params_change")
         assert "A training goes on" in app.notes("params_note")[-1]
@@ -188,16 +144,6 @@ def test_stopping_keeps_an_evaluated_checkpoint(
     assert experiment(double)["evaluation_metrics"].keys() >= {"bout F1"}
 
 
-def trained(epochs: int) -> Any:
-    """A condition: so many epochs have ended."""
-
-    def condition(app: AppDriver) -> bool:
-        lines = app.data("run_log")["lines"]
-        return sum(line.startswith("Epoch ") for line in lines) >= epochs
-
-    return condition
-
-
 @pytest.mark.slow
 def test_a_new_process_goes_on_where_a_killed_one_was(
     double: Double, training_data: Path, tmp_path: Path
@@ -205,7 +151,7 @@ def test_a_new_process_goes_on_where_a_killed_one_was(
     project = double.add_project("mice", folder=training_data)
     given = environment(double, project, **autorun(epochs=10, samples_per_epoch=48, val_interval=4))
     with running_app(APP, tmp_path / "undisturbed", environment=given) as app:
-        app.wait_for_note("run_outcome", "The best checkpoint", seconds=150)
+        assert app.ended(150) == 0, app.log[-3000:]
     expected = weights(double)
     for path in artifacts(double):
         double.call("file-storage.bulk.remove", {"teamId": Double.team, "paths": [path]})
@@ -264,16 +210,18 @@ def test_what_cannot_be_is_told_in_its_place(
         assert "Correct the text first" in app.notes("params_message")[0]
 
 
-@pytest.mark.parametrize("production", [False, True])
 def test_a_project_without_training_data(
-    double: Double, training_data: Path, tmp_path: Path, production: bool
+    double: Double, training_data: Path, tmp_path: Path
 ) -> None:
     project = double.add_project("labels", folder=training_data.parent / "input")
-    given = {**environment(double, project, **autorun()), "TASK_ID": str(double.add_task())}
-    with running_app(APP, tmp_path / "app", environment=given, production=production) as app:
+    with running_app(APP, tmp_path / "app", environment=environment(double, project)) as app:
         app.click("data_continue")
         (told,) = app.notes("data_note")
         assert "'labels'" in told
         assert "got cohort" in told
         assert "Preprocess for Mouse Action Recognition" in told
-    assert "cannot start by itself" in app.log
+    task = double.add_task(module=None)
+    given = {**environment(double, project, **autorun()), "TASK_ID": str(task)}
+    with running_app(APP, tmp_path / "alone", environment=given, production=True) as app:
+        assert app.ended(100) == 1, app.log[-3000:]
+    assert "Step 1: Data is not complete" in json.dumps(double.tasks[task]["meta"]["output"])

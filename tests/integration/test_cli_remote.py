@@ -155,7 +155,7 @@ def test_mistakes_are_told_in_one_line(
     code, said = command("push", local.path)
     assert (code, lines(said)) == (1, 1)
     assert "TransferError: Supervisely: looking for project 'mice'" in said
-    assert "the same command goes on after it" in said
+    assert "a new start goes on after it" in said
     monkeypatch.delenv("API_TOKEN")
     code, said = command("pull", 12, tmp_path / "copy")
     assert (code, "Not set: API_TOKEN" in said) == (1, True)

@@ -15,7 +15,8 @@ from mouse_ar.sly.errors import RefusedError, TransferError
 from mouse_ar.sly.infer_project import TABLES, results_folder
 from mouse_ar.sly.media import RemoteMedia
 from mouse_ar.sly.project import RemoteProject
-from mouse_ar.sly.train_project import TrainOutcome, TrainRequest, train_project
+from mouse_ar.sly.train_project import TrainOutcome, train_project
+from mouse_ar.sly.train_request import TrainRequest
 from mouse_ar.sly.training_preview import made_before
 from mouse_ar.video.probe import VideoError
 from remote_runs import make_input, run_infer, run_preprocess

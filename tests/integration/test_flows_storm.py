@@ -14,7 +14,8 @@ import tiny
 from mouse_ar.sly.connection import Connection, Limits
 from mouse_ar.sly.errors import TransferError
 from mouse_ar.sly.project import RemoteProject
-from mouse_ar.sly.train_project import TrainRequest, train_project
+from mouse_ar.sly.train_project import train_project
+from mouse_ar.sly.train_request import TrainRequest
 from remote_runs import make_input, run_infer, run_preprocess
 from supervisely_double import Double, running
 from tiny import ACTIONS

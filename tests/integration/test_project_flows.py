@@ -10,13 +10,17 @@ import pytest
 
 import tiny
 from colour_model import predictor
+from mouse_ar.core.actions import ActionSet
+from mouse_ar.data.config_files import DEFAULT_ACTIONS
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.pipelines.infer import infer
 from mouse_ar.pipelines.preprocess import preprocess
 from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.infer_project import results_folder
+from mouse_ar.sly.lab_actions import ACTIONS_FILE, training_actions
 from mouse_ar.sly.project import RemoteProject
-from mouse_ar.sly.train_project import TrainRequest, train_project
+from mouse_ar.sly.train_project import train_project
+from mouse_ar.sly.train_request import TrainRequest
 from remote_runs import CONFIG, make_input, run_infer, run_preprocess
 from supervisely_double import Double
 from tiny import ACTIONS, DATASET, GROOMING
@@ -121,6 +125,12 @@ def test_train_leaves_an_experiment(double: Double, connection: Connection, tmp_
     source = make_input(double, tmp_path / "input")
     target, _ = run_preprocess(connection, source, tmp_path / "work")
     events: list[str] = []
+    stages: set[str] = set()
+    # The earlier apps kept no boxes on test videos: the mouse is found as inference would.
+    for path, number in double.videos(target.id).items():
+        if path.startswith("test/"):
+            boxes = [item["id"] for item in double.annotation(number)["objects"]]
+            double.call("annotation-objects.bulk.remove", boxes)
     outcome = train_project(
         RemoteProject.open(connection, target.id, actions=ACTIONS),
         TrainRequest(name="first", config=tiny.TRAIN, device="cpu"),
@@ -130,9 +140,10 @@ def test_train_leaves_an_experiment(double: Double, connection: Connection, tmp_
         task_id=77,
         stop=threading.Event(),
         on_event=lambda event: events.append(event["event"]),
-        progress=lambda what, done, total: None,
+        progress=lambda what, done, total: stages.add(what.split()[0]),
     )
     assert not outcome.stopped
+    assert "detecting" in stages
     assert events.count("epoch") == tiny.TRAIN.epochs
     files = double.files(outcome.remote)
     info = json.loads(files[outcome.remote + "experiment_info.json"])
@@ -142,3 +153,19 @@ def test_train_leaves_an_experiment(double: Double, connection: Connection, tmp_
     assert outcome.report_id is not None
     assert set(outcome.metrics) >= {"bout F1", "frame F1"}
     assert LocalProject.open(tmp_path / "train/data").videos()
+
+
+def test_training_has_the_actions_of_its_data(
+    double: Double, connection: Connection, tmp_path: Path
+) -> None:
+    source = make_input(double, tmp_path / "input", {"a.mp4": tiny.SEVEN["a.mp4"]})
+    target, _ = run_preprocess(connection, source, tmp_path / "work")
+    of_lab = ActionSet(ACTIONS.actions[::-1])
+    project = RemoteProject.open(connection, source)
+    assert training_actions(project, team_id=Double.team) == DEFAULT_ACTIONS
+    double.add_file(ACTIONS_FILE, json.dumps(of_lab.to_dict()).encode())
+    assert training_actions(project, team_id=Double.team) == of_lab
+    assert training_actions(target, team_id=Double.team) == ACTIONS
+    target.change_own_data(lambda data: {**data, "actions": {"actions": []}})
+    with pytest.raises(ValueError, match="Run Preprocess on its videos again"):
+        training_actions(target, team_id=Double.team)

@@ -11,6 +11,7 @@ KINDS = (
     "status",  # an error status; the request is not carried out
     "html",  # the same, as a page of a proxy
     "stall",  # nothing happens for some seconds, then all is well
+    "down",  # the connection is reset, and so is every other until the double is up again
     "cut",  # the connection is reset, the request not read
     "lost",  # the request is carried out, then the connection is reset
     "cut_body",  # reset in mid-answer

@@ -39,9 +39,11 @@ class Gate:
             return
         record = Record(name)
         hit = self._double.faults.pick(name)
-        if hit is not None and hit[1] == "cut":
-            record.fault = "cut"
+        if hit is not None and hit[1] in ("cut", "down"):
+            record.fault = hit[1]
             self._double.log.begin(record)
+            if hit[1] == "down":
+                self._double.connections.set_down(True)
             await self._reset(scope)
         else:
             receive = await _with_data(scope, receive, record)

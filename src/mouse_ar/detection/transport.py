@@ -162,7 +162,7 @@ class ServiceConnection:
         """The error that says what is wrong with the service, and that nothing is lost."""
         return DetectorUnavailableError(
             f"Detector {self.name} cannot be used: {cause}. Finished videos are kept; "
-            "once that is put right, the same command continues after them."
+            "once that is put right, a new start continues after them."
         )
 
     def _passes(self, check: Callable[[], None]) -> bool:

@@ -44,5 +44,5 @@ def within(seconds: float, call: Callable[[], Result], *, what: str) -> Result:
         cause = f"{type(errors[0]).__name__}: {text}"
     raise DetectorUnavailableError(
         f"Supervisely: {what} failed ({cause}). Finished videos are kept; once that is put right, "
-        "the same command continues after them."
+        "a new start continues after them."
     ) from (errors[0] if errors else None)

@@ -46,11 +46,11 @@ class Connection:
 
     Args:
         api: the SDK's client: it gives the address and the headers.
-        limits: time-outs and retries.
+        limits: time-outs and retries; by default those of the environment.
     """
 
     def __init__(self, api: Api, *, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits()
+        self.limits = limits or Limits.from_environment()
         self.server = str(api.server_address).rstrip("/")
         self._base = f"{str(api.api_server_address).rstrip('/')}/v3/"
         self._client = httpx.Client(
@@ -225,7 +225,9 @@ class Connection:
                 late = spent > self.limits.total_seconds and failed >= _LEAST_ATTEMPTS
                 if failed >= self.limits.attempts or late or self._giving_up.is_set():
                     raise TransferError(
-                        what, f"{failed} attempts, the last: {error}", status=error.status
+                        what,
+                        f"{failed} attempts at {self.server}, the last: {error}",
+                        status=error.status,
                     ) from error
                 self._pause(failed, error.pause_seconds)
 

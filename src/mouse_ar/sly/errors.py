@@ -22,7 +22,7 @@ class TransferError(RuntimeError):
         what: str,
         cause: str,
         *,
-        advice: str = "once the instance can be reached, the same command goes on after it",
+        advice: str = "once the instance can be reached, a new start goes on after it",
         status: int | None = None,
     ) -> None:
         super().__init__(f"Supervisely: {what} failed ({cause}). {_KEPT}; {advice}.")
@@ -49,7 +49,7 @@ _ADVICE = {
     403: "ask the team's owner for the right to do this",
     404: "check the number: it does not exist (any more), or this token may not see it",
 }
-_OTHER = "once that is put right, the same command goes on after it"
+_OTHER = "once that is put right, a new start goes on after it"
 
 
 class NoSpaceError(OSError):

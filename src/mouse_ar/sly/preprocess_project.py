@@ -23,6 +23,7 @@ from mouse_ar.pipelines.preprocess import PreprocessReport, preprocess
 from mouse_ar.pipelines.store import Store
 from mouse_ar.sly.annotations import write_annotation
 from mouse_ar.sly.claims import claimed
+from mouse_ar.sly.lab_actions import ACTIONS_FIELD
 from mouse_ar.sly.lease import Lease
 from mouse_ar.sly.link_hashes import KeptLinkHashes
 from mouse_ar.sly.media import RemoteMedia, disk_budget, failing_alone
@@ -76,6 +77,9 @@ def preprocess_project(
     """
     tell = progress or (lambda what, done, total: None)
     with claimed(source, target, kind="training-data", confidence=False) as lease:
+        # Train takes them from here: they decide on datasets and on the model's classes.
+        kept = {ACTIONS_FIELD: actions.to_dict()}
+        target.change_own_data(lambda data: {**data, **kept})
         mirror = mirror_annotations(source, work / "input", datasets=datasets, progress=tell)
         videos = mirror.videos
         made = mirror_annotations(target, work / "data", progress=tell)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from mouse_ar.data.files import read_json, write_json
-from mouse_ar.sly.train_project import TrainRequest
+from mouse_ar.sly.train_request import TrainRequest
 
 __all__ = ["RunStatus", "RunStore", "SavedRun"]
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.results import Evaluation
-from mouse_ar.data.training_data import open_training_data
+from mouse_ar.data.training_data import VideoRecord, open_training_data
+from mouse_ar.detection.background import BackgroundSubtraction
+from mouse_ar.detection.tracking import DETECT_EVERY
 from mouse_ar.pipelines.evaluate import EvaluatedVideos, evaluate_videos
 from mouse_ar.pipelines.predictor import load_predictor, pick_device
+from mouse_ar.pipelines.tracks import Tracker
 from mouse_ar.report.evaluation import evaluation_page, plot_training, write_evaluation
 from mouse_ar.sly.errors import TransferError
 from mouse_ar.sly.experiments import artifacts_folder, write_artifacts
@@ -22,57 +25,17 @@ from mouse_ar.sly.mirror_reports import PullReport
 from mouse_ar.sly.project import RemoteProject
 from mouse_ar.sly.team_files import download_file, find_file
 from mouse_ar.sly.team_uploads import upload_folder
+from mouse_ar.sly.train_request import TrainRequest
 from mouse_ar.training.config import TrainConfig
 from mouse_ar.training.launch import TrainingProcess, read_events
 
-__all__ = ["TrainOutcome", "TrainRequest", "train_project"]
+__all__ = ["TrainOutcome", "train_project"]
 
 _POLL_SECONDS = 0.5
 _LATEST_SECONDS = 600.0
 _MOST_TOLD = 5
 
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class TrainRequest:
-    """What the user asks for.
-
-    Args:
-        name: of the experiment.
-        config: settings; ``pretrained`` is a path in Team Files.
-        device: like ``cpu`` or ``cuda:0``.
-        app_state: what was chosen in the app, kept with the artifacts.
-        remote: folder of the artifacts in Team Files; None = the task's own.
-    """
-
-    name: str
-    config: TrainConfig
-    device: str
-    app_state: Mapping[str, Any] = field(default_factory=dict)
-    remote: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "name": self.name,
-            "config": self.config.to_dict(),
-            "device": self.device,
-            "app_state": dict(self.app_state),
-            "remote": self.remote,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> TrainRequest:
-        """Inverse of :meth:`to_dict`.
-
-        Raises:
-            ValueError: it is none, or has settings that do not fit.
-        """
-        try:
-            return cls(**{**data, "config": TrainConfig.from_dict(data["config"])})
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"No request for a training: {error}.") from error
 
 
 @dataclass(frozen=True)
@@ -278,7 +241,9 @@ def _evaluate(
         return None
     checkpoint = run / "checkpoints" / "best.safetensors"
     predictor = load_predictor(checkpoint, device=pick_device(request.device))
-    result = evaluate_videos(records, predictor=predictor, progress=progress)
+    result = evaluate_videos(
+        records, predictor=predictor, tracker=_tracker(records), progress=progress
+    )
     write_evaluation(
         folder,
         result,
@@ -303,6 +268,13 @@ def _evaluate(
         },
     )
     return result
+
+
+def _tracker(records: Sequence[VideoRecord]) -> Tracker | None:
+    """Finds the mouse in videos without boxes, such as of the earlier apps; as the command does."""
+    if all(record.track.present_T.any() for record in records):
+        return None
+    return Tracker(detector=BackgroundSubtraction(), detect_every=DETECT_EVERY)
 
 
 def _metrics(result: EvaluatedVideos | None) -> dict[str, float | None]:

@@ -12,7 +12,7 @@ from mouse_ar.detection.exchange import TransientError
 from mouse_ar.sly import disk
 from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.errors import NoSpaceError, RefusedError, TransferError
-from mouse_ar.sly.limits import Limits
+from mouse_ar.sly.limits import PATIENCE_VARIABLE, Limits
 from mouse_ar.sly.project import RemoteProject
 from mouse_ar.sly.streams import hash_of, partial_path
 from mouse_ar.sly.video_upload import copy_video, upload_video
@@ -340,6 +340,22 @@ def test_a_long_attempt_that_fails_is_not_the_last(api: Any) -> None:
         tried = -10
         with pytest.raises(TransferError, match="3 attempts"):
             connection.retry(attempt, what="uploading")
+
+
+def test_patience_is_a_setting(double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Limits.from_environment({}) == Limits()
+    limits = Limits.from_environment({PATIENCE_VARIABLE: "3600"})
+    assert limits.total_seconds == 3600
+    assert limits.attempts * limits.longest_pause_seconds > 3600
+    monkeypatch.setenv(PATIENCE_VARIABLE, "2 h")
+    with pytest.raises(ValueError, match=r"MOUSE_AR_PATIENCE_SECONDS is a number.*'2 h'"):
+        Connection(_bare_api(double, "SECRET"))
+
+
+def test_an_outage_names_the_server(connection: Connection, double: Double) -> None:
+    double.down()
+    with pytest.raises(TransferError, match=rf"asking failed \(8 attempts at {double.url}, the"):
+        connection.call("instance.version", {}, what="asking")
 
 
 @pytest.mark.parametrize("token", ["SECRET\n", " SECRET\r\n"])

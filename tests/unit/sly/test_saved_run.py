@@ -6,7 +6,7 @@ import pytest
 
 import tiny
 from mouse_ar.sly.saved_run import RunStore
-from mouse_ar.sly.train_project import TrainRequest
+from mouse_ar.sly.train_request import TrainRequest
 
 REQUEST = TrainRequest("first", tiny.TRAIN, "cpu", {"active": "run"}, remote="/experiments/1_a/2/")
 

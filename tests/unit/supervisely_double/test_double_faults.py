@@ -157,3 +157,12 @@ def test_doubles_of_a_process_share_no_ids(sly: ModuleType, double: Double, tmp_
     with running(Double(tmp_path / "other")) as other:
         ids = {other.add_project("mice"), double.add_project("mice"), double.add_task()}
     assert len(ids) == 3
+
+
+def test_a_request_that_takes_the_instance_down(double: Double, video: int) -> None:
+    double.fail("videos.info", kinds="down", count=1)
+    for _ in range(2):
+        with pytest.raises(requests.ConnectionError):
+            post(double, "videos.info", {"id": video})
+    double.up()
+    assert post(double, "videos.info", {"id": video}).ok

@@ -295,6 +295,10 @@ def build() -> Any:
     parts.run.stop_with(app)
     if context.autorun:
         run_without_user(
-            app, parts.steps, parts.run, context=context, failure=lambda: parts.failure
+            app,
+            parts.run,
+            start=lambda: parts.steps.autorun(parts.run.start),
+            context=context,
+            failure=lambda: parts.failure,
         )
     return app

@@ -47,7 +47,13 @@ def create_app() -> Application:
     app = build_app(own.steps.layout, static=static)
     own.run.stop_with(app)
     if own.context.autorun:
-        run_without_user(app, own.steps, own.run, context=own.context, failure=lambda: own.failure)
+        run_without_user(
+            app,
+            own.run,
+            start=lambda: own.steps.autorun(own.run.start),
+            context=own.context,
+            failure=lambda: own.failure,
+        )
     else:
         own.begin()
     return app

@@ -11,15 +11,17 @@ import yaml
 from supervisely import Application
 from supervisely.app.widgets import Button, Container, Field, Input, Widget
 
-from mouse_ar.data.config_files import load_actions
 from mouse_ar.mvd.catalog import WeightsCatalog, load_catalog
 from mouse_ar.sly.connection import Connection
+from mouse_ar.sly.errors import TransferError
 from mouse_ar.sly.experiment_list import list_experiments
 from mouse_ar.sly.experiments import free_artifacts_folder
+from mouse_ar.sly.lab_actions import training_actions
 from mouse_ar.sly.project import RemoteProject
 from mouse_ar.sly.saved_run import RunStore, SavedRun
 from mouse_ar.sly.team_files import find_file
-from mouse_ar.sly.train_project import TrainRequest
+from mouse_ar.sly.train_request import TrainRequest
+from mouse_ar.sly.ui.autorun import run_without_user
 from mouse_ar.sly.ui.background_run import BackgroundRun, RunControl, RunOutcome, RunState
 from mouse_ar.sly.ui.launch import AppContext, LaunchError, build_app, data_dir, static_dir
 from mouse_ar.sly.ui.messages import explain
@@ -36,6 +38,8 @@ __all__ = ["TrainApp"]
 _LOG = logging.getLogger(__name__)
 _LONGEST_NAME = 100
 _SCRATCH = "scratch"
+# They say nothing against the training itself.
+_OUTSIDE_FAILURES = (TransferError, OSError)
 
 
 class TrainApp:
@@ -52,13 +56,11 @@ class TrainApp:
 
     def __init__(self, context: AppContext, *, catalog: Path) -> None:
         self._context = context
-        self._actions = load_actions()
         self._connection = Connection(context.api)
         self._store = RunStore(data_dir("train"))
         self._resumed: SavedRun | None = None
-        self.data = DataStep(
-            self._open_own, folder=self._store.overview, actions=self._actions.names
-        )
+        self._cut_off: SavedRun | None = None
+        self.data = DataStep(self._open_own, folder=self._store.overview)
         self.model = ModelStep(
             catalog=_catalog(catalog), experiments=self._experiments, exists=self._exists
         )
@@ -79,7 +81,6 @@ class TrainApp:
         self.training = RunStep(
             context,
             store=self._store,
-            actions=self._actions,
             open_project=self._open,
             closing=lambda: self.run.closing,
         )
@@ -96,7 +97,10 @@ class TrainApp:
         app = build_app(layout, static=static_dir())
         self.run.stop_with(app)
         self.data.start()
-        threading.Thread(target=self._begin, name="begin", daemon=True).start()
+        if self._context.autorun:
+            run_without_user(app, self.run, start=self._start_alone, context=self._context)
+        else:
+            threading.Thread(target=self._begin, name="begin", daemon=True).start()
         return app
 
     def resume(self) -> None:
@@ -114,21 +118,29 @@ class TrainApp:
             saved = self._store.last()
             if saved is not None and saved.status != "done":
                 self._offer(saved)
-                return
-            self._from_environment()
-            if self._context.autorun:
-                complaint = self.steps.autorun(self.run.start)
-                if complaint:
-                    _LOG.error("The app cannot start by itself: %s", complaint)
+            else:
+                self._from_environment()
         except Exception as error:
             self._found.set(explain(error, doing="Starting"), "error")
 
-    def _offer(self, saved: SavedRun) -> None:
-        """Show a run that was left, and go on with it where nobody may be there to ask."""
+    def _start_alone(self) -> str | None:
+        """Go on with the run that was left, or begin one; why it could not, if so."""
+        saved = self._store.last()
+        if saved is None or saved.status == "done":
+            self._from_environment()
+            return self.steps.autorun(self.run.start)
+        self._show_left(saved)
+        self.resume()
+        return None
+
+    def _show_left(self, saved: SavedRun) -> None:
         self.training.show(saved)
         self.steps.restore(saved.request.app_state)
-        own = self._context.production or self._context.autorun
-        if saved.status == "unfinished" and own:
+
+    def _offer(self, saved: SavedRun) -> None:
+        """Show a run that was left, and go on with it where nobody may be there to ask."""
+        self._show_left(saved)
+        if saved.status == "unfinished" and self._context.production:
             self.resume()
         elif not self.run.running:
             self._show_found(saved)
@@ -169,10 +181,21 @@ class TrainApp:
     def _work(self, control: RunControl) -> RunOutcome:
         saved, self._resumed = self._resumed, None
         if saved is None:
-            request = self._request()
-            saved = self._store.begin(request, project_id=self.data.project.id)
+            saved = self._begun()
+        self._cut_off = None
         self._show_found(None)
-        return self.training.train(saved, control)
+        try:
+            return self.training.train(saved, control)
+        except _OUTSIDE_FAILURES:
+            self._cut_off = saved
+            raise
+
+    def _begun(self) -> SavedRun:
+        """A new run; or, where nothing was changed, the one that the instance did not let end."""
+        request, project_id, left = self._request(), self.data.project.id, self._cut_off
+        if left is not None and left.project_id == project_id and left.request.same(request):
+            return left
+        return self._store.begin(request, project_id=project_id)
 
     def _request(self) -> TrainRequest:
         project = self.data.project
@@ -205,7 +228,10 @@ class TrainApp:
         return self._open(self._context.need("project_id"))
 
     def _open(self, project_id: int) -> RemoteProject:
-        return RemoteProject.open(self._connection, project_id, actions=self._actions)
+        project = RemoteProject.open(self._connection, project_id)
+        team_id = project.team_id or self._context.need("team_id")
+        project.actions = training_actions(project, team_id=team_id)
+        return project
 
     def _experiments(self) -> list[Any]:
         team_id = self._context.need("team_id")

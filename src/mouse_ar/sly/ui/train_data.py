@@ -35,13 +35,10 @@ class DataStep:
     Args:
         open_project: opens the project that the app was started on.
         folder: for the annotations of the project.
-        actions: names of the actions, for the columns.
     """
 
-    def __init__(
-        self, open_project: Callable[[], RemoteProject], *, folder: Path, actions: tuple[str, ...]
-    ) -> None:
-        self._open, self._folder, self._actions = open_project, folder, actions
+    def __init__(self, open_project: Callable[[], RemoteProject], *, folder: Path) -> None:
+        self._open, self._folder = open_project, folder
         self._project: RemoteProject | None = None
         self._overview: TrainingOverview | None = None
         self._problem: str | None = None
@@ -50,8 +47,7 @@ class DataStep:
         self._reading = ProgressPanel(
             "data_reading", stages={"annotations": Stage("Reading the annotations", "videos")}
         )
-        columns = [*_COLUMNS, *(f"{name} bouts" for name in actions)]
-        self._table = RowsTable("data_table", columns, digits=1)
+        self._table = RowsTable("data_table", _COLUMNS, digits=1)
         self._warnings = Notes("data_warnings")
         explained = Notes("data_explained", _EXPLAINED)
         refresh = Button(
@@ -145,7 +141,8 @@ class DataStep:
             self._table.show([])
             self._warnings.set(self._problem or "", "error")
             return
-        summary = self._overview.summary
+        summary, actions = self._overview.summary, self.project.actions.names
+        columns = [*_COLUMNS, *(f"{name} bouts" for name in actions)]
         self._table.show([
             [
                 name,
@@ -153,8 +150,8 @@ class DataStep:
                 videos,
                 sources,
                 seconds,
-                *(bouts.get(action, 0) for action in self._actions),
+                *(bouts.get(action, 0) for action in actions),
             ]
             for name, videos, sources, seconds, bouts in summary.rows
-        ])  # fmt: skip
+        ], columns=columns)  # fmt: skip
         self._warnings.set_list(summary.warnings)

@@ -9,12 +9,12 @@ from typing import Any
 
 from supervisely.app.widgets import Container, Field, Widget
 
-from mouse_ar.core.actions import ActionSet
 from mouse_ar.report.tables import EVALUATION_COLUMNS, evaluation_rows
 from mouse_ar.sly.project import RemoteProject
 from mouse_ar.sly.saved_run import RunStore, SavedRun
 from mouse_ar.sly.task_outputs import project_preview, set_outputs
-from mouse_ar.sly.train_project import TrainOutcome, TrainRequest, train_project
+from mouse_ar.sly.train_project import TrainOutcome, train_project
+from mouse_ar.sly.train_request import TrainRequest
 from mouse_ar.sly.ui.background_run import RunControl, RunOutcome, RunStopped
 from mouse_ar.sly.ui.launch import AppContext
 from mouse_ar.sly.ui.links import Links
@@ -30,6 +30,7 @@ STAGES = {
     "annotations": Stage("Reading the annotations", "videos"),
     "waiting": Stage("Waiting for the training that the last process left"),
     "training": Stage("Training", "steps"),
+    "detecting": Stage("Finding the mouse in test videos without boxes", "frames"),
     "classifying": Stage("Evaluating on the test videos", "frames"),
     "uploading": Stage("Saving to Team Files", "MB"),
 }
@@ -58,7 +59,6 @@ class RunStep:
     Args:
         context: of the app.
         store: the run, kept on disk.
-        actions: classes.
         open_project: opens a project by its number.
         closing: whether the app is ending.
     """
@@ -68,11 +68,10 @@ class RunStep:
         context: AppContext,
         *,
         store: RunStore,
-        actions: ActionSet,
         open_project: Callable[[int], RemoteProject],
         closing: Callable[[], bool],
     ) -> None:
-        self._context, self._store, self._actions = context, store, actions
+        self._context, self._store = context, store
         self._open_project, self._closing = open_project, closing
         self._charts = TrainingCharts("run")
         self._table = RowsTable(
@@ -142,7 +141,7 @@ class RunStep:
             saved.request,
             work=saved.folder,
             data=self._store.data,
-            actions=self._actions,
+            actions=project.actions,
             team_id=place.team_id,
             task_id=place.task_id,
             stop=control.stop,

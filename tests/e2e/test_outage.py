@@ -18,6 +18,7 @@ from e2e import infer_setting, preprocess_setting, train_setting
 from e2e.driver import AppDriver, running_app
 from mouse_ar.sly.limits import PATIENCE_VARIABLE
 from supervisely_double.double import Double, running
+from tiny import NUM_FRAMES
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -97,7 +98,7 @@ def train(folder: Path) -> Iterator[Scene]:
             )
 
         def repeated() -> list[str]:
-            (events,) = (folder / "app").rglob("events.jsonl")
+            (events,) = (folder / "app").rglob("runs/*/run/events.jsonl")
             lines = [json.loads(line) for line in events.read_text().splitlines()]
             epochs = Counter(e["epoch"] for e in lines if e["event"] == "epoch")
             assert len(epochs) == train_setting.TINY["epochs"]
@@ -133,7 +134,7 @@ def infer(folder: Path) -> Iterator[Scene]:
 
         def repeated() -> list[str]:
             frames = setting.detector.frames
-            again = [] if frames <= len(infer_setting.VIDEOS) * infer_setting.NUM_FRAMES else ["f"]
+            again = [] if frames <= len(infer_setting.VIDEOS) * NUM_FRAMES else ["f"]
             return [*again, *added_twice(double)]
 
         yield Scene(

@@ -340,3 +340,32 @@ def test_a_linked_video_is_fetched_for_its_hash_once(
     assert "another file behind s3://b/a.mp4" in report.failures["d/a.mp4"]
     _, report = run_infer(connection, source, tmp_path / "work4", detector=OtherDetector())
     assert (report.resumed, report.failures) == ([], {})
+
+
+def test_a_video_is_fetched_for_its_length_once(
+    double: Double, connection: Connection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Even with no room to keep one: by an outage in between, and for new labels."""
+    monkeypatch.setattr("mouse_ar.sly.preprocess_project.disk_budget", lambda folder: 0)
+    source = make_input(double, tmp_path / "input", TWO)
+    double.fail("videos.download", kinds="down", count=1, skip=1)
+    with pytest.raises(TransferError, match=double.url):
+        run_preprocess(connection, source, tmp_path / "work")
+    double.up()
+
+    def fetched(work: str) -> tuple[list[str], list[str]]:
+        double.log.clear()
+        _, report = run_preprocess(connection, source, tmp_path / work)
+        assert report.failures == {}
+        numbers = {number: key for key, number in double.videos(source).items()}
+        found = [body["id"] for body in double.called("videos.download")]
+        return report.processed, sorted(numbers[n] for n in found if n in numbers)
+
+    assert fetched("work2") == ([A, B], [A, B, B])
+    double.add_tag(double.videos(source)[A], GROOMING, (70, 75))
+    assert fetched("work3") == ([A], [A])
+    # What cannot be read is found out anew.
+    (path,) = [p for p in double.files("/mouse-action-recognition/") if p.endswith("videos.json")]
+    double.add_file(path, b"{")
+    double.add_tag(double.videos(source)[A], GROOMING, (2, 5))
+    assert fetched("work4") == ([A], [A, A])

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Protocol
 
 from mouse_ar.core.actions import ActionKind, ActionSet
 from mouse_ar.core.balancing import idle_budget, idle_regions, plan_idle_clips
@@ -16,15 +17,27 @@ from mouse_ar.core.types import Ethogram, Interval, merge_intervals
 from mouse_ar.detection.tracking import TRACKING_VERSION
 from mouse_ar.pipelines.config import PreprocessConfig
 from mouse_ar.pipelines.scan import ScannedVideo
-from mouse_ar.video.probe import VideoMeta
 
 __all__ = [
+    "Timed",
     "choose_splits",
     "item_settings",
     "labels_past_end",
     "plan_entries",
     "scanned_ethogram",
 ]
+
+
+class Timed(Protocol):
+    """A video's length: of a probe, or of what is known without its file."""
+
+    @property
+    def num_frames(self) -> int:
+        """Frames that readers deliver."""
+
+    @property
+    def fps(self) -> float:
+        """Average frames per second."""
 
 
 def item_settings(
@@ -67,7 +80,7 @@ def choose_splits(
 
 
 def plan_entries(
-    videos: Iterable[tuple[ScannedVideo, VideoMeta]],
+    videos: Iterable[tuple[ScannedVideo, Timed]],
     *,
     splits: Mapping[str, Split],
     manifest: Manifest,
@@ -81,7 +94,7 @@ def plan_entries(
     changes what was made of the others.
 
     Args:
-        videos: those to plan, with their probe.
+        videos: those to plan, with their length.
         splits: split of every video of the project.
         manifest: what stays as it is.
         actions: classes.
@@ -122,7 +135,7 @@ def plan_entries(
     return _add_idle(planned, regions, manifest=manifest, actions=actions, config=config)
 
 
-def scanned_ethogram(scanned: ScannedVideo, meta: VideoMeta) -> Ethogram:
+def scanned_ethogram(scanned: ScannedVideo, meta: Timed) -> Ethogram:
     """The labels of a video; tags past its counted end are cut."""
     video = Interval(0, meta.num_frames)
     bouts = []
@@ -133,7 +146,7 @@ def scanned_ethogram(scanned: ScannedVideo, meta: VideoMeta) -> Ethogram:
     return Ethogram(num_frames=meta.num_frames, fps=meta.fps, bouts=tuple(bouts))
 
 
-def labels_past_end(scanned: ScannedVideo, meta: VideoMeta) -> list[str]:
+def labels_past_end(scanned: ScannedVideo, meta: Timed) -> list[str]:
     """A line for the report where labels reach over the video's counted frames."""
     past = sum(bout.interval.stop > meta.num_frames for bout in scanned.annotation.bouts)
     if not past:
@@ -145,7 +158,7 @@ def labels_past_end(scanned: ScannedVideo, meta: VideoMeta) -> list[str]:
     ]
 
 
-def _entry(scanned: ScannedVideo, meta: VideoMeta, *, split: Split, settings: str) -> VideoEntry:
+def _entry(scanned: ScannedVideo, meta: Timed, *, split: Split, settings: str) -> VideoEntry:
     return VideoEntry(
         key=scanned.key,
         source_sha256=scanned.sha256,
@@ -182,7 +195,7 @@ def _action_frames(ethogram: Ethogram, items: Iterable[Item], actions: ActionSet
 
 
 def _idle_regions(
-    ethogram: Ethogram, scanned: ScannedVideo, meta: VideoMeta, config: PreprocessConfig
+    ethogram: Ethogram, scanned: ScannedVideo, meta: Timed, config: PreprocessConfig
 ) -> list[Interval]:
     """Action-free parts, the uncertain ones left out."""
     margin = math.ceil(config.idle_margin_seconds * meta.fps)

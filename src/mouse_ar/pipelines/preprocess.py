@@ -20,7 +20,7 @@ from mouse_ar.data.local_project import LocalProject
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.pipelines.config import PreprocessConfig
 from mouse_ar.pipelines.items import ItemWriter
-from mouse_ar.pipelines.media import LocalMedia, Media
+from mouse_ar.pipelines.media import LocalMedia, Media, VideoFacts
 from mouse_ar.pipelines.plan import (
     choose_splits,
     item_settings,
@@ -239,7 +239,7 @@ class _Run:
         wanted: Mapping[str, Split],
     ) -> Manifest:
         """Plan new and changed videos; entries that are fine stay as they are."""
-        changed: list[tuple[ScannedVideo, VideoMeta]] = []
+        changed: list[tuple[ScannedVideo, VideoFacts]] = []
         for key, scanned in sorted(scan.videos.items()):
             entry = manifest.entries.get(key)
             if (
@@ -255,11 +255,10 @@ class _Run:
                 report.unchanged += entry.done
                 continue
             try:
-                with self._media.opened(key, scanned.video.video_path) as path:
-                    meta = probe(path)
-                changed.append((scanned, meta))
-                scan.problems += [f"{key}: {text}" for text in meta.warnings]
-                scan.problems += labels_past_end(scanned, meta)
+                facts = self._media.facts(key, scanned.video.video_path, sha256=scanned.sha256)
+                changed.append((scanned, facts))
+                scan.problems += [f"{key}: {text}" for text in facts.warnings]
+                scan.problems += labels_past_end(scanned, facts)
             except VIDEO_FAILURES as error:
                 report.failures[key] = str(error)
         # A video that cannot be used takes no place in a split.

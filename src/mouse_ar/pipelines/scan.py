@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from mouse_ar.core.manifest import fingerprint
 from mouse_ar.data.annotations import REVIEWED_TAG, VideoAnnotation
 from mouse_ar.data.local_project import LocalProject, ProjectVideo
-from mouse_ar.pipelines.media import Media
+from mouse_ar.pipelines.media import Hashes
 from mouse_ar.video.failures import VIDEO_FAILURES
 
 __all__ = ["Scan", "ScannedVideo", "scan_project"]
@@ -71,7 +71,7 @@ class Scan:
 def scan_project(
     project: LocalProject,
     *,
-    media: Media,
+    media: Hashes,
     groups: Mapping[str, str],
     unreadable: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -83,7 +83,7 @@ def scan_project(
 
     Args:
         project: the Input Project, opened with the actions to look for.
-        media: where its video files are.
+        media: knows the content of its videos.
         groups: group of a video by key, where given.
         unreadable: cause by key of videos that are failures from the start.
         progress: called with (videos done, videos in all).

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -192,7 +191,7 @@ def server_meta(video: RemoteVideo, *, num_frames: int = 0) -> VideoMeta:
 
 
 class _HashesOnly:
-    """A :class:`~mouse_ar.pipelines.media.Media` that knows hashes and has no files.
+    """The :class:`~mouse_ar.pipelines.media.Hashes` of an instance; nothing is fetched for them.
 
     Args:
         videos: by key.
@@ -205,12 +204,6 @@ class _HashesOnly:
         """As the instance tells it; for a linked video, whose bytes nobody has read, nothing."""
         video = self._videos[key]
         return base64.b64decode(video.hash).hex() if video.hash else ""
-
-    @contextmanager
-    def opened(self, key: str, path: Path) -> Iterator[Path]:
-        """There are no files."""
-        raise NotImplementedError(f"{key} was not fetched.")
-        yield path
 
 
 def _by_path(item: tuple[int, str]) -> str:

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from mouse_ar.pipelines.media import VideoFacts, probed_facts
 from mouse_ar.sly.batch import is_of_item
 from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.disk import check_space
 from mouse_ar.sly.errors import TransferError
+from mouse_ar.sly.known_facts import KnownFacts
 from mouse_ar.sly.link_hashes import LinkHashes
 from mouse_ar.sly.streams import hash_of
 from mouse_ar.sly.videos import RemoteVideo, download_video
@@ -62,6 +64,7 @@ class RemoteMedia:
         videos: by key.
         budget_bytes: that the files may take; a single larger video may exceed it.
         links: hashes of linked videos that are known already; what is found is noted there.
+        known: facts of videos, likewise.
         progress: called with (what, bytes done, bytes in all).
     """
 
@@ -72,6 +75,7 @@ class RemoteMedia:
         *,
         budget_bytes: int,
         links: LinkHashes | None = None,
+        known: KnownFacts | None = None,
         progress: Progress | None = None,
     ) -> None:
         self._connection, self._videos = connection, dict(videos)
@@ -81,6 +85,7 @@ class RemoteMedia:
         self._kept: dict[str, Path] = {}
         self._in_use: set[str] = set()
         self._links = LinkHashes() if links is None else links
+        self._known = KnownFacts() if known is None else known
 
     def sha256(self, key: str, path: Path) -> str:
         """Hash of a video's bytes; a linked video has to be fetched for it, once."""
@@ -111,6 +116,19 @@ class RemoteMedia:
         finally:
             self._in_use.discard(key)
             self._make_room(0)
+
+    def facts(self, key: str, path: Path, *, sha256: str) -> VideoFacts:
+        """What is known of a video; it is fetched for that once, not again by a further run.
+
+        Raises:
+            VideoError: this video cannot be had; others may.
+            TransferError: the instance cannot be reached.
+        """
+        if (known := self._known.get(sha256)) is None:
+            with self.opened(key, path) as file:
+                known = probed_facts(file)
+            self._known.note(sha256, known)
+        return known
 
     def __enter__(self) -> Self:
         return self

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.manifest import Item, Manifest, slug
@@ -23,6 +24,7 @@ from mouse_ar.pipelines.preprocess import PreprocessReport, preprocess
 from mouse_ar.pipelines.store import Store
 from mouse_ar.sly.annotations import write_annotation
 from mouse_ar.sly.claims import claimed
+from mouse_ar.sly.known_facts import KeptFacts
 from mouse_ar.sly.lab_actions import ACTIONS_FIELD
 from mouse_ar.sly.lease import Lease
 from mouse_ar.sly.link_hashes import KeptLinkHashes
@@ -39,6 +41,7 @@ __all__ = ["manifest_path", "preprocess_project", "with_lost_pending"]
 STATE_FOLDER = "/mouse-action-recognition/preprocess"
 
 Progress = Callable[[str, int, int], None]
+Kept = TypeVar("Kept")
 
 
 def preprocess_project(
@@ -91,6 +94,7 @@ def preprocess_project(
             videos,
             budget_bytes=disk_budget(work),
             links=state.links,
+            known=state.facts,
             progress=tell,
         ) as media:
             report = preprocess(
@@ -160,12 +164,16 @@ class _ManifestFile:
 
     @cached_property
     def links(self) -> KeptLinkHashes:
-        return KeptLinkHashes(
-            self.target.connection,
-            self.path.replace("manifest.json", "links.json"),
-            self.local.folder / "links.json",
-            team_id=self.team_id,
-        )
+        return self._kept(KeptLinkHashes, "links.json")
+
+    @cached_property
+    def facts(self) -> KeptFacts:
+        return self._kept(KeptFacts, "videos.json")
+
+    def _kept(self, kind: Callable[..., Kept], name: str) -> Kept:
+        path = self.path.replace("manifest.json", name)
+        connection = self.target.connection
+        return kind(connection, path, self.local.folder / name, team_id=self.team_id)
 
     def fetch(self, made: Mapping[str, RemoteVideo]) -> None:
         """Get it, without what it says of items that the target has no more.
@@ -174,6 +182,7 @@ class _ManifestFile:
             made: the videos of the target, by key.
         """
         self.links.fetch()
+        self.facts.fetch()
         self.local.manifest_path.unlink(missing_ok=True)
         connection = self.target.connection
         if find_file(connection, self.path, team_id=self.team_id) is not None:

@@ -16,6 +16,7 @@ from mouse_ar.core.manifest import Item, Manifest
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.pipelines.config import PreprocessConfig
 from mouse_ar.pipelines.infer import infer
+from mouse_ar.pipelines.media import VideoFacts, probed_facts
 from mouse_ar.pipelines.preprocess import preprocess
 from mouse_ar.pipelines.results import VideoResult
 from tiny import ACTIONS
@@ -43,6 +44,10 @@ class FarMedia:
         yield path
         path.unlink()
         self.here -= 1
+
+    def facts(self, key: str, path: Path, *, sha256: str) -> VideoFacts:
+        with self.opened(key, path) as file:
+            return probed_facts(file)
 
 
 @pytest.fixture

@@ -253,3 +253,28 @@ def test_a_stopped_run_goes_on_where_it_was(lab: Lab, tmp_path: Path) -> None:
         finish(app, "already up to date, 0 removed, 0 failed.")
         assert "6 videos processed" not in app.notes("output_summary")[0]
     check_training_data(lab)
+
+
+@pytest.mark.slow
+def test_two_apps_at_once_do_not_disturb_each_other(lab: Lab, tmp_path: Path) -> None:
+    double = lab.double
+    stall = double.fail("figures.bulk.add", kinds="stall", count=None, seconds=1.5)
+    with (
+        running_app(APP, tmp_path / "a", environment=lab.environment(tmp_path / "a")) as first,
+        running_app(APP, tmp_path / "b", environment=lab.environment(tmp_path / "b")) as second,
+    ):
+        to_the_run(first)
+        to_the_run(second)
+        first.click("run_start")
+        first.wait(lambda _: double.called("figures.bulk.add"), what="clips")
+        second.click("run_start")
+        second.wait_for_note("run_outcome", "is being written by")
+        assert "Wait for it" in second.notes("run_outcome")[0]
+        assert second.state("steps")["active_step"] == 4
+        assert first.data("run_start")["disabled"], "the first is still at work"
+        stall.count = 0
+        first.wait_for_note("output_summary", "6 videos processed")
+        finish(second, "Nothing new: all 6 videos are up to date.")
+    check_training_data(lab)
+    titles = [v["title"] for body in double.called("videos.bulk.add") for v in body["videos"]]
+    assert len(titles) == len(set(titles)) == len(double.videos(lab.target))

@@ -68,7 +68,7 @@ def test_there_and_back(
 ) -> None:
     code, said = command("push", local.path, "--name", "mäuse")
     assert code == 0, said
-    assert "uploading (MB)" in said
+    assert "uploading (kB)" in said
     assert "4 videos, 4 new" in said
     (project_id,) = instance.state.projects
     assert f"Project 'mäuse' (number {project_id})" in said
@@ -83,7 +83,7 @@ def test_there_and_back(
     assert "2 videos; new or changed: 0 files" in said
     code, said = command("pull", project_id, copy)
     assert code == 0, said
-    assert "downloading (MB)" in said
+    assert "downloading (kB)" in said
     mirror = LocalProject.open(copy, actions=ACTIONS)
     assert [v.key for v in mirror.videos()] == [v.key for v in local.videos()]
     for one, other in zip(mirror.videos(), local.videos(), strict=True):

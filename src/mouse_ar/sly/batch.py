@@ -12,7 +12,7 @@ from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.errors import NoSpaceError, RefusedError, TransferError
 from mouse_ar.sly.streams import ByteProgress
 
-__all__ = ["Failure", "MegabyteProgress", "Progress", "for_each", "is_of_item"]
+__all__ = ["Failure", "Progress", "SizeProgress", "for_each", "is_of_item", "sized"]
 
 Item = TypeVar("Item")
 # Called with (what, done, in all).
@@ -21,6 +21,8 @@ Progress = Callable[[str, int, int], None]
 Failure = tuple[str, str]
 
 _MEGABYTE = 1_000_000
+# Below that, whole megabytes would say little.
+_FEW_MEGABYTES = 10
 # What may be the fault of one item.
 _OF_ITEM = (TransferError, OSError, ValueError)
 
@@ -77,19 +79,35 @@ def for_each(
     return [(item, failures[future]) for future, item in futures.items() if future in failures]
 
 
-class MegabyteProgress:
-    """Bytes of files that go at the same time, as one progress in megabytes.
+def sized(what: str, done: int, total: int = 0) -> tuple[str, int, int]:
+    """Bytes as a person counts them: megabytes, or kilobytes where there are only few of those.
 
     Args:
-        tell: called with (what, megabytes done, megabytes in all).
+        what: is going on.
+        done: bytes.
+        total: bytes in all; 0 where that is unknown.
+
+    Returns:
+        What with the unit, units done, and units in all; the last byte completes the last one.
+    """
+    few = 0 < total < _FEW_MEGABYTES * _MEGABYTE
+    unit, name = (1000, "kB") if few else (_MEGABYTE, "MB")
+    in_all = -(-total // unit)
+    return f"{what} ({name})", in_all if total and done >= total else done // unit, in_all
+
+
+class SizeProgress:
+    """Bytes of files that go at the same time, as one progress; see :func:`sized`.
+
+    Args:
+        tell: called with (what, done, in all).
         what: what is going on.
         total: bytes in all.
     """
 
     def __init__(self, tell: Progress | None, what: str, total: int) -> None:
         self._tell = tell or (lambda *_: None)
-        self._what = f"{what} (MB)"
-        self._total_bytes, self._total = total, -(-total // _MEGABYTE)
+        self._what, self._total = what, total
         self._done: dict[object, int] = {}
         self._bytes, self._shown = 0, -1
         self._lock = threading.Lock()
@@ -107,8 +125,7 @@ class MegabyteProgress:
         return tell
 
     def _show(self) -> None:
-        whole = self._bytes >= self._total_bytes
-        done = self._total if whole else self._bytes // _MEGABYTE
+        what, done, total = sized(self._what, self._bytes, self._total)
         if self._total and done != self._shown:
             self._shown = done
-            self._tell(self._what, done, self._total)
+            self._tell(what, done, total)

@@ -14,7 +14,7 @@ from mouse_ar.data.local_project import LocalProject, ProjectVideo
 from mouse_ar.data.project_layout import dataset_folder
 from mouse_ar.data.project_meta import join_meta
 from mouse_ar.sly.annotations import local_annotation, read_raw_annotations, same_content
-from mouse_ar.sly.batch import MegabyteProgress, Progress, for_each
+from mouse_ar.sly.batch import Progress, SizeProgress, for_each
 from mouse_ar.sly.connection import Connection, Json
 from mouse_ar.sly.disk import check_space
 from mouse_ar.sly.mirror_reports import PullReport
@@ -137,7 +137,7 @@ class _Pull:
             groups.setdefault(video.hash or video.id, []).append(item)
         needed = sum(self.items[group[0]].size or 0 for group in groups.values())
         check_space(self.root, needed, what=f"downloading {self.remote.title}")
-        show = MegabyteProgress(progress, "downloading", needed)
+        show = SizeProgress(progress, "downloading", needed)
 
         def fetch(group: list[ProjectVideo]) -> None:
             self._fetch(group[0], show.of(group[0]))

@@ -12,7 +12,7 @@ from mouse_ar.data.files import read_json
 from mouse_ar.data.local_project import LocalProject, ProjectVideo
 from mouse_ar.data.project_layout import list_items, read_custom_data
 from mouse_ar.sly.annotations import write_raw_annotation
-from mouse_ar.sly.batch import MegabyteProgress, Progress, for_each
+from mouse_ar.sly.batch import Progress, SizeProgress, for_each
 from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.lease import Lease, leased
 from mouse_ar.sly.mirror_reports import PushReport
@@ -103,7 +103,7 @@ class _Push:
         self.lease = lease
         self.items = items
         self.replace = replace
-        self.report = PushReport(remote.title, remote.id, local.path)
+        self.report = PushReport(remote.title, local.path, project_id=remote.id)
         self.present: dict[Place, RemoteVideo] = {}
         self._lock = threading.Lock()
 
@@ -120,7 +120,7 @@ class _Push:
         # An annotation takes about as many bytes on its way as in its file.
         sizes = {item: _size(item.ann_path) for item in self.items}
         total = sum(sizes.values()) + sum(_size(item.video_path) for item in unsent)
-        show = MegabyteProgress(progress, "uploading", total)
+        show = SizeProgress(progress, "uploading", total)
 
         def work(item: ProjectVideo) -> None:
             self.lease.check()

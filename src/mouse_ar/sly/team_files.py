@@ -15,7 +15,6 @@ from mouse_ar.sly.streams import ByteProgress, download, hash_of
 __all__ = [
     "TeamFile",
     "download_file",
-    "download_folder",
     "find_file",
     "list_files",
     "remove_files",
@@ -89,37 +88,6 @@ def download_file(
         raise FileNotFoundError(f"There is no {path} in the files of team {team_id}.")
     _fetch(connection, file, target, team_id=team_id, progress=progress)
     return file
-
-
-def download_folder(
-    connection: Connection,
-    folder: str,
-    target: Path,
-    *,
-    team_id: int,
-    progress: Progress | None = None,
-) -> list[TeamFile]:
-    """Download all files of a folder and those below; see :func:`download_file`.
-
-    Raises:
-        FileNotFoundError: there is no such folder in Team Files.
-        NoSpaceError: the disk is too full; nothing was begun.
-        TransferError: it did not work; a repetition goes on after what was done.
-    """
-    top = folder_path(folder)
-    files = list_files(connection, top, team_id=team_id)
-    if not files:
-        raise FileNotFoundError(f"There is no folder {folder} in the files of team {team_id}.")
-    missing = [f for f in files if not _same(target / f.path[len(top) :], f)]
-    needed = sum(file.size or 0 for file in missing)
-    check_space(target, needed, what=f"downloading {folder}")
-    tell = Total([file.size or 0 for file in missing], progress)
-    for file in missing:
-        place = target / file.path[len(top) :]
-        if not place.resolve().is_relative_to(target.resolve()):
-            raise ValueError(f"{file.path} would be written outside of {target}.")
-        _fetch(connection, file, place, team_id=team_id, progress=tell.next(file.size or 0))
-    return files
 
 
 def remove_files(connection: Connection, paths: Sequence[str], *, team_id: int) -> None:

@@ -18,6 +18,7 @@ from mouse_ar.pipelines.evaluate import EvaluatedVideos, evaluate_videos
 from mouse_ar.pipelines.predictor import load_predictor, pick_device
 from mouse_ar.pipelines.tracks import Tracker
 from mouse_ar.report.evaluation import evaluation_page, plot_training, write_evaluation
+from mouse_ar.sly.batch import sized
 from mouse_ar.sly.errors import TransferError
 from mouse_ar.sly.experiments import artifacts_folder, write_artifacts
 from mouse_ar.sly.mirror import mirror_project
@@ -127,7 +128,7 @@ def train_project(
         work / "artifacts",
         remote,
         team_id=team_id,
-        progress=lambda done, total: progress("uploading artifacts", *_megabytes(done, total)),
+        progress=lambda done, total: progress(*sized("uploading artifacts", done, total)),
     )
     report = find_file(project.connection, remote + "report.html", team_id=team_id)
     return TrainOutcome(
@@ -158,12 +159,6 @@ def _refuse_incomplete(project: RemoteProject, pulled: PullReport) -> None:
     )
 
 
-def _megabytes(done: int, total: int = 0) -> tuple[int, int]:
-    """Bytes as whole megabytes; the last byte completes the last one. A total of 0 is unknown."""
-    in_all = -(-total // 10**6)
-    return (in_all if total and done >= total else done // 10**6), in_all
-
-
 def _with_local_weights(
     project: RemoteProject,
     config: TrainConfig,
@@ -181,7 +176,7 @@ def _with_local_weights(
         config.pretrained,
         path,
         team_id=team_id,
-        progress=lambda done: progress("downloading weights", *_megabytes(done)),
+        progress=lambda done: progress(*sized("downloading weights", done)),
     )
     return TrainConfig.from_dict({**config.to_dict(), "pretrained": str(path)})
 

@@ -13,6 +13,7 @@ from mouse_ar.data.config_files import load_actions
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.pipelines.store import BusyError, Store
 from mouse_ar.sly import disk
+from mouse_ar.sly.batch import sized
 from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.errors import NoSpaceError, RefusedError, TransferError
 from mouse_ar.sly.lease import leased
@@ -465,7 +466,7 @@ def test_progress_counts_to_the_end(
     report = pushed(connection, local, progress=lambda *p: told.append(p))
     pull(connection, report.project_id, tmp_path / "c", progress=lambda *p: told.append(p))
 
-    names = ("uploading (MB)", "downloading (MB)", "annotations")
+    names = ("uploading (kB)", "downloading (kB)", "annotations")
     for name in names:
         steps = [(done, total) for what, done, total in told if what == name]
         assert steps[0][0] == 0
@@ -473,10 +474,30 @@ def test_progress_counts_to_the_end(
         assert steps == sorted(steps)
 
 
+@pytest.mark.parametrize(
+    ("done", "total", "shown"),
+    [
+        (0, 800, (0, 1)),
+        (300_000, 800_000, (300, 800)),
+        (10_000_001, 12_500_000, (10, 13)),
+        (12_500_000, 12_500_000, (13, 13)),
+        (7_500_000, 0, (7, 0)),
+    ],
+)
+def test_sizes_are_shown_in_units_that_say_something(
+    done: int, total: int, shown: tuple[int, int]
+) -> None:
+    what, *numbers = sized("downloading", done, total)
+    assert tuple(numbers) == shown
+    assert what == ("downloading (kB)" if 0 < total < 10**7 else "downloading (MB)")
+
+
 def test_reports_say_what_was_done() -> None:
     pulled = PullReport("Project 'p' (number 5)", Path("x"), videos=3, gone=["a/b.mp4"])
     assert "(--prune removes them): a/b.mp4" in pulled.to_text()
-    pushed = PushReport("Project 'p' (number 5)", 5, Path("x"), failures=[("a/b.mp4", "cause")])
+    pushed = PushReport(
+        "Project 'p' (number 5)", Path("x"), project_id=5, failures=[("a/b.mp4", "cause")]
+    )
     assert "failed: a/b.mp4: cause" in pushed.to_text()
 
 

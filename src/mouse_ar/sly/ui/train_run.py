@@ -26,13 +26,13 @@ from mouse_ar.training.launch import is_busy, read_events
 __all__ = ["STAGES", "RunStep"]
 
 STAGES = {
-    "downloading": Stage("Downloading the videos", "MB"),
+    "downloading": Stage("Downloading the videos"),
     "annotations": Stage("Reading the annotations", "videos"),
     "waiting": Stage("Waiting for the training that the last process left"),
     "training": Stage("Training", "steps"),
     "detecting": Stage("Finding the mouse in test videos without boxes", "frames"),
     "classifying": Stage("Evaluating on the test videos", "frames"),
-    "uploading": Stage("Saving to Team Files", "MB"),
+    "uploading": Stage("Saving to Team Files"),
 }
 _WAIT_SECONDS = 600.0
 

@@ -92,6 +92,12 @@ def test_from_labels_to_training_data_and_on(lab: Lab, tmp_path: Path, productio
     with running_app(APP, tmp_path / "app", environment=environment, production=production) as app:
         app.wait_for_note("input_found", "6 videos, 0.6 min in all; 1 of them without any action.")
         app.wait_for_note("input_found", "Tag “sniffing” in 1 videos is no known action")
+        assert [item["label"] for item in app.data("input_datasets")["items"]] == [
+            "cohort (3 videos)",
+            "cohort → day 2.b (2 videos)",
+            "käfig (3 videos)",
+            "käfig → 1/2 (1 videos)",
+        ]
         rows = [row["items"] for row in app.data("input_actions")["data"]]
         assert rows == [[GROOMING, 5, 5, 9.1, 1.8], [TWITCH, 5, 5, 1.4, 0.3]]
         app.click("input_continue")

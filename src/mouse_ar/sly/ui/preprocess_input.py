@@ -16,7 +16,7 @@ from mouse_ar.sly.claims import check_claim
 from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.input_summary import InputSummary, read_input
 from mouse_ar.sly.lab_actions import lab_actions
-from mouse_ar.sly.names import dataset_to_local
+from mouse_ar.sly.names import dataset_from_local, dataset_to_local
 from mouse_ar.sly.project import RemoteProject
 from mouse_ar.sly.training_preview import made_before
 from mouse_ar.sly.ui.launch import AppContext, LaunchError
@@ -197,8 +197,13 @@ class InputPanel:
 
     def _offer_datasets(self, source: RemoteProject, summary: InputSummary) -> None:
         items = [
-            Select.Item(path, f"{path} ({count} videos)")
-            for path, count in summary.datasets.items()
+            # As Infer lists them; a name may hold a slash.
+            Select.Item(
+                path,
+                f"{' → '.join(dataset_from_local(path))} "
+                f"({len(summary.within((path,)).remote)} videos)",
+            )
+            for path in summary.datasets
         ]
         chosen = list(self.datasets)
         if self._loaded is None or self._loaded.source.id != source.id:

@@ -56,8 +56,9 @@ def sent(double: Double, endpoint: str) -> list[Any]:
 
 def added_twice(double: Double) -> list[str]:
     """Videos that were put in a dataset again."""
-    added = [v["title"] for body in sent(double, "videos.bulk.add") for v in body["videos"]]
-    return [title for title, count in Counter(added).items() if count > 1]
+    bodies = sent(double, "videos.bulk.add")
+    added = Counter((body["datasetId"], v["title"]) for body in bodies for v in body["videos"])
+    return [title for (_, title), count in added.items() if count > 1]
 
 
 @contextmanager

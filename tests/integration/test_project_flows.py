@@ -15,6 +15,7 @@ from mouse_ar.data.config_files import DEFAULT_ACTIONS
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.pipelines.infer import infer
 from mouse_ar.pipelines.preprocess import preprocess
+from mouse_ar.pipelines.tracks import CACHE_VARIABLE
 from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.infer_project import results_folder
 from mouse_ar.sly.lab_actions import ACTIONS_FILE, training_actions
@@ -121,7 +122,10 @@ def test_infer_gives_what_it_gives_locally(
     assert names == sorted([*ACTIONS.names, *(f"{name} (predicted)" for name in ACTIONS.names)])
 
 
-def test_train_leaves_an_experiment(double: Double, connection: Connection, tmp_path: Path) -> None:
+def test_train_leaves_an_experiment(
+    double: Double, connection: Connection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     source = make_input(double, tmp_path / "input")
     target, _ = run_preprocess(connection, source, tmp_path / "work")
     events: list[str] = []

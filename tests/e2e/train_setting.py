@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 import tiny
 from e2e.driver import REPO, AppDriver
-from mouse_ar.pipelines.config import PreprocessConfig
-from mouse_ar.pipelines.preprocess import preprocess
 from supervisely_double.double import Double
 
 APP = REPO / "apps/train"
@@ -20,19 +17,6 @@ TINY = {
     for k, v in tiny.TRAIN.to_dict().items()
     if k not in {"model", "pretrained"}
 }  # fmt: skip
-
-
-def make_training_data(folder: Path) -> Path:
-    """A Training Data project on disk."""
-    tiny.write_project(folder / "input", tiny.SEVEN)
-    preprocess(
-        folder / "input",
-        folder / "output",
-        actions=tiny.ACTIONS,
-        config=PreprocessConfig(detect_every=4),
-        detector=tiny.BoxDetector(),
-    )
-    return folder / "output"
 
 
 def environment(double: Double, project: int, **modal: str) -> dict[str, str]:

@@ -9,24 +9,13 @@ import pytest
 
 import tiny
 from mouse_ar.data.training_data import open_training_data
-from mouse_ar.pipelines.config import PreprocessConfig
-from mouse_ar.pipelines.preprocess import preprocess
 from mouse_ar.report.data_summary import summarise_data
 from tiny import ACTIONS, GROOMING, TWITCH
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("summary")
-    tiny.write_project(root / "input")
-    preprocess(
-        root / "input",
-        root / "data",
-        actions=ACTIONS,
-        config=PreprocessConfig(detect_every=20),
-        detector=tiny.BoxDetector(),
-    )
-    return root / "data"
+    return tiny.write_training_data(tmp_path_factory.mktemp("summary"))
 
 
 def test_counts(project: Path) -> None:

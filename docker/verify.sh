@@ -39,6 +39,8 @@ must() {  # DESCRIPTION COMMAND...
     fi
 }
 
+# Some storage drivers copy the whole image for a container.
+export COMPOSE_HTTP_TIMEOUT="${COMPOSE_HTTP_TIMEOUT:-900}"
 export INPUT="$video" OUTPUT="$place/out" MODELS="$place/models"
 if [ -z "${SKIP_BUILD:-}" ]; then
     $COMPOSE -f "$here/compose.yaml" --profile cpu build

@@ -18,7 +18,7 @@ trap 'rm -rf "$place"' EXIT
 mkdir "$place/models" "$place/empty" "$place/out"
 cp "$checkpoint" "$place/models/whatever it is called.safetensors"
 [ -z "$detector" ] || cp "$detector" "$place/models/"
-[ "$(id -u)" != 0 ] || chown 12345:12345 "$place/out"  # as if another user had called
+[ "$(id -u)" != 0 ] || chown -R 12345:12345 "$place/out" "$place/models"  # as if another user had called
 owner=$(stat -c %u:%g "$place/out")
 
 up() {  # INPUT OUTPUT MODELS: the exit code of the run; what it said is in $place/said

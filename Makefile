@@ -36,14 +36,15 @@ lint: $(STAMP)
 test: lint
 	$(BIN)/pytest -n 2 -m "not slow and not gpu"
 
-# The tests of the apps' pages want a browser, and npm for stand-ins of the platform's scripts.
+# The tests of the apps' pages want a browser, and npm for stand-ins of the platform's scripts;
+# docker-compose reads docker/compose.yaml without an engine.
 browser:
-	@missing=; for name in chromium npm; do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
+	@missing=; for name in chromium npm docker-compose; do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	    $$missing fonts-liberation; \
 	elif [ -n "$$missing" ]; then \
-	  echo "Missing, so the tests of the apps' pages are skipped: apt-get install$$missing"; \
+	  echo "Missing, so some slow tests are skipped: apt-get install$$missing"; \
 	fi
 
 test-slow: $(STAMP) browser

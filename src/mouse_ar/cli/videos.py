@@ -15,6 +15,7 @@ from mouse_ar.cli.detector import (
     ImagesOption,
     chosen_detector,
 )
+from mouse_ar.cli.models_folder import ModelsOption, chosen_files
 from mouse_ar.cli.options import (
     ActionsOption,
     ConfigOption,
@@ -46,12 +47,13 @@ EveryOption = Annotated[
 def infer(
     source: Annotated[Path, typer.Argument(help="Video, folder of videos, or project.")],
     output: Annotated[Path, typer.Argument(help="Folder of the results.")],
-    checkpoint: Annotated[Path, typer.Option(help="Trained model (.safetensors).")],
+    checkpoint: Annotated[Path | None, typer.Option(help="Trained model (.safetensors).")] = None,
+    models: ModelsOption = None,
     config: ConfigOption = None,
     overrides: SetOption = None,
     device: DeviceOption = None,
     overlay: Annotated[bool, typer.Option(help="Also draw the bouts into the videos.")] = False,
-    detector: DetectorOption = "background",
+    detector: DetectorOption | None = None,
     detector_class: ClassOption = None,
     detector_confidence: ConfidenceOption = CONFIDENCE,
     detector_images: ImagesOption = "jpeg",
@@ -59,6 +61,7 @@ def infer(
     batch_size: Annotated[int, typer.Option(help="Windows per forward pass.")] = 16,
 ) -> None:
     """Annotate videos: a project with predicted tags, tables, per-frame scores."""
+    checkpoint, detector = chosen_files(checkpoint, detector, models=models)
     predictor = load_predictor(
         checkpoint, device=pick_device(device), overrides=numbers_from(config, overrides)
     )

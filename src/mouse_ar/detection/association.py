@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from mouse_ar.core.types import Box
 from mouse_ar.detection.protocol import Detection
 
-__all__ = ["AssociationConfig", "associate"]
+__all__ = ["Association", "AssociationConfig", "associate"]
 
 # Scores below this are treated as this: log(0) would forbid a frame.
 _LEAST_SCORE = 1e-3
@@ -55,11 +55,12 @@ class AssociationConfig:
             raise ValueError("AssociationConfig.move_seconds must be > 0, got 0.")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class _Node:
     """A state of a path: what it saw last and in which frame, and the cost of the best path to it.
 
-    Nodes point backwards only, so paths that lose are freed while the video runs.
+    Nodes point backwards only, so paths that lose are freed while the video runs. One without
+    ``previous`` is the root: nothing before it, and not itself, is to be told any more.
     """
 
     cost: float
@@ -68,6 +69,59 @@ class _Node:
     frame: int
     detection: Detection | None
     previous: _Node | None
+
+
+class Association:
+    """The path while the video runs; :func:`associate` is for those who have all of it.
+
+    Args:
+        fps: frames per second.
+        config: costs.
+    """
+
+    def __init__(self, *, fps: float, config: AssociationConfig | None = None) -> None:
+        self._fps, self._config = fps, config or AssociationConfig()
+        self._frontier = [_Node(0.0, None, -1, -1, None, None)]
+        self._looks = 0
+
+    def look(self, frame: int, detections: Sequence[Detection]) -> None:
+        """Take the detections of the next frame that was looked at."""
+        self._looks += 1
+        best = min(self._frontier, key=_cost)
+        # Missing keeps the last box of the cheapest path: one such state is enough.
+        missing = _Node(
+            best.cost + self._config.missing, best.last, best.last_frame, frame, None, best
+        )
+        following = [missing]
+        for detection in detections:
+            cost, previous = min(
+                ((n.cost + self._transition(n, detection.box, frame), n) for n in self._frontier),
+                key=lambda pair: pair[0],
+            )
+            cost -= math.log(max(detection.score, _LEAST_SCORE))
+            following.append(_Node(cost, detection.box, frame, frame, detection, previous))
+        self._frontier = following
+
+    def settled(self) -> dict[int, Detection]:
+        """What no later frame can change, as far as it was not told before."""
+        nodes = set(self._frontier)
+        while len(nodes) > 1:
+            # Every state has one predecessor per look, so all of them are equally far back.
+            nodes = {node.previous for node in nodes if node.previous is not None}
+        if not nodes:
+            return {}
+        (common,) = nodes
+        path = _trace(common)
+        common.previous = None
+        return path
+
+    def finish(self) -> dict[int, Detection]:
+        """The rest of the path, once there are no more frames."""
+        spared = max(0.0, self._config.start - 0.5 * self._looks * self._config.missing)
+        return _trace(min(self._frontier, key=lambda n: n.cost - (spared if n.last else 0.0)))
+
+    def _transition(self, node: _Node, box: Box, frame: int) -> float:
+        return _transition(node, box, (frame - node.last_frame) / self._fps, self._config)
 
 
 def associate(
@@ -84,32 +138,10 @@ def associate(
         fps: frames per second.
         config: costs.
     """
-    config = config or AssociationConfig()
-    frontier = [_Node(cost=0.0, last=None, last_frame=-1, frame=-1, detection=None, previous=None)]
-    looks = 0
+    association = Association(fps=fps, config=config)
     for frame, detections in candidates:
-        looks += 1
-        best = min(frontier, key=_cost)
-        # Missing keeps the last box of the cheapest path: one such state is enough.
-        missing = _Node(best.cost + config.missing, best.last, best.last_frame, frame, None, best)
-        following = [missing]
-        for detection in detections:
-            cost, previous = min(
-                (
-                    (
-                        n.cost
-                        + _transition(n, detection.box, (frame - n.last_frame) / fps, config),
-                        n,
-                    )
-                    for n in frontier
-                ),
-                key=lambda pair: pair[0],
-            )
-            cost -= math.log(max(detection.score, _LEAST_SCORE))
-            following.append(_Node(cost, detection.box, frame, frame, detection, previous))
-        frontier = following
-    spared = max(0.0, config.start - 0.5 * looks * config.missing)
-    return _trace(min(frontier, key=lambda node: node.cost - (spared if node.last else 0.0)))
+        association.look(frame, detections)
+    return association.finish()
 
 
 def _cost(node: _Node) -> float:

@@ -34,7 +34,7 @@ class Detection:
 
 @runtime_checkable
 class Detector(Protocol):
-    """Finds mice in frames; association over time is :func:`~.tracking.track_video`'s part.
+    """Finds mice in frames; association over time is :func:`~.online.track_video`'s part.
 
     Implementations keep no memory between calls of :meth:`detect`, so that frames may come in
     any order and step.

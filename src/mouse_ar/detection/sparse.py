@@ -28,6 +28,7 @@ def detect_sparsely(
     detect_every: int,
     still_iou: float = STILL_IOU,
     held_frames: int = 64,
+    after: tuple[int, list[Detection]] | None = None,
 ) -> Iterator[tuple[int, list[Detection]]]:
     """Detections of every n-th frame and of the last, and of frames between where boxes change.
 
@@ -41,12 +42,13 @@ def detect_sparsely(
         detect_every: step.
         still_iou: least overlap that is no change; 0 looks at every n-th frame alone.
         held_frames: most frames that are kept to look again (at least ``detect_every``).
+        after: the last frame that was looked at, to go on there; pictures follow it.
 
     Yields:
         Frame and its detections, ascending.
     """
     steps = max(1, min(_BATCH_FRAMES, held_frames // detect_every))
-    last: Found = {}
+    last: Found = dict([after]) if after else {}
     chunk: dict[int, Picture] = {}
     due: list[int] = []
     for frame, picture in pictures:

@@ -13,7 +13,7 @@ from mouse_ar.mvd.config import PRESETS, MVDConfig
 from mouse_ar.mvd.errors import CheckpointError
 from mouse_ar.mvd.model import MVD
 from mouse_ar.mvd.motion_init import motion_init
-from mouse_ar.mvd.pretrained import LoadReport, load_pretrained
+from mouse_ar.mvd.pretrained import LoadReport, check_pretrained, load_pretrained
 from mouse_ar.mvd.registry import register_timm
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "CheckpointInfo",
     "LoadReport",
     "MVDConfig",
+    "check_pretrained",
     "load_checkpoint",
     "load_pretrained",
     "motion_init",

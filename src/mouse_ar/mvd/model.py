@@ -132,6 +132,8 @@ class MVD(nn.Module):
         config: the architecture.
     """
 
+    pos_embed: Tensor
+
     def __init__(self, config: MVDConfig) -> None:
         super().__init__()
         self.config = config
@@ -177,7 +179,10 @@ class MVD(nn.Module):
                 f"MVD got pixels of shape {tuple(pixels_NCTHW.shape)}, expected (N, 3, T, H, W) = "
                 f"(N, {', '.join(map(str, expected))}). Cut the windows to the model's ClipSpec."
             )
-        tokens_NLD = self.patch_embed(pixels_NCTHW) + self.pos_embed
+        return self._encode(self.patch_embed(pixels_NCTHW))
+
+    def _encode(self, tokens_NLD: Tensor) -> Tensor:
+        tokens_NLD = tokens_NLD + self.pos_embed
         for block in self.blocks:
             if self.grad_checkpointing and torch.is_grad_enabled():
                 tokens_NLD = checkpoint(block, tokens_NLD, use_reentrant=False)
@@ -189,6 +194,10 @@ class MVD(nn.Module):
         """Logits (N, num_classes) of windows (N, 3, num_frames, image_size, image_size)."""
         features_ND = self.forward_features(pixels_NCTHW)
         return cast(Tensor, self.head(self.head_dropout(features_ND)))
+
+    def classify_tokens(self, tokens_NLD: Tensor) -> Tensor:
+        """Logits (N, num_classes) of embedded tubelets (N, L, embed_dim), without positions."""
+        return cast(Tensor, self.head(self.head_dropout(self._encode(tokens_NLD))))
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Recompute each block in the backward pass: less memory, about a third more time."""

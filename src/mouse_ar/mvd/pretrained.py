@@ -22,10 +22,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from mouse_ar.mvd.config import MVDConfig
 from mouse_ar.mvd.errors import CheckpointError
 from mouse_ar.mvd.model import MVD
 
-__all__ = ["LoadReport", "load_pretrained"]
+__all__ = ["LoadReport", "check_pretrained", "load_pretrained"]
 
 CONTAINERS = ("model", "module", "state_dict")
 # Prefixes that training wrappers put before every key.
@@ -86,8 +87,30 @@ def load_pretrained(model: MVD, path: Path) -> LoadReport:
     Raises:
         CheckpointError: the file is missing, corrupt or unsafe, or does not fit the model.
     """
-    path = Path(path)
-    source = _read(path)
+    source = _read(Path(path))
+    report = _matched(model, source, path=Path(path))
+    state = {name: source[key] for key, name in report.used.items()}
+    model.load_state_dict(state, strict=False)
+    return report
+
+
+def check_pretrained(path: Path, config: MVDConfig) -> LoadReport:
+    """What :func:`load_pretrained` would do for a model of ``config``, without building one.
+
+    Raises:
+        CheckpointError: the file is missing, corrupt or unsafe, or does not fit such a model.
+    """
+    with torch.device("meta"):
+        model = MVD(config)
+    return _matched(model, _read(Path(path)), path=Path(path))
+
+
+def _matched(model: MVD, source: Mapping[str, Tensor], *, path: Path) -> LoadReport:
+    """Which key of a file goes where in the model.
+
+    Raises:
+        CheckpointError: they do not fit.
+    """
     targets = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     pretraining = any(_unwrapped(key).startswith(ENCODER) for key in source)
     used: dict[str, str] = {}
@@ -117,7 +140,6 @@ def load_pretrained(model: MVD, path: Path) -> LoadReport:
     missing = tuple(key for key in targets if key not in found)
     _require_fit(path, model=model, source=source, misfits=misfits, missing=missing, unused=unused)
     _require_finite(path, source=source, keys=used)
-    model.load_state_dict({name: source[key] for key, name in used.items()}, strict=False)
     return LoadReport(path=path, used=used, reset=reset, missing=missing, unused=unused)
 
 

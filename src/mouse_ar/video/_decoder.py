@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -43,7 +44,8 @@ class FrameDecoder:
         self._order = np.argsort(pts_T, kind="stable")
         self._sorted_pts_T = pts_T[self._order]
         self._keyframes = meta.frame_index.keyframes
-        self._reformatter = VideoReformatter()
+        # Pictures are converted in whichever thread needs them, and a reformatter serves one.
+        self._of_thread = threading.local()
         self._warned = False
         self._from_start = True
         self._at = -1
@@ -175,7 +177,9 @@ class FrameDecoder:
             )
 
     def _to_rgb(self, frame: VideoFrame, at: int) -> NDArray[np.uint8]:
-        rgb = self._reformatter.reformat(frame, format="rgb24")
+        if not hasattr(self._of_thread, "reformatter"):
+            self._of_thread.reformatter = VideoReformatter()
+        rgb = self._of_thread.reformatter.reformat(frame, format="rgb24")
         image_HWC = rgb.to_ndarray().astype(np.uint8, copy=False)
         turned_HWC = np.rot90(image_HWC, self._meta.rotation // 90)
         if turned_HWC.shape[:2] != (self._meta.height, self._meta.width):

@@ -9,7 +9,7 @@ time; more than a second of that is an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -65,7 +65,7 @@ def iter_pictures(
     step: int = 1,
     meta: VideoMeta | None = None,
     threads: int = 2,
-) -> Iterator[tuple[int, Picture]]:
+) -> Generator[tuple[int, Picture], None, None]:
     """Like :func:`iter_frames`, for those who do not need every frame in RGB.
 
     Yields:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from mouse_ar.core.types import Box
 from mouse_ar.detection.background import BackgroundSubtraction
+from mouse_ar.detection.online import track_video
 from mouse_ar.detection.protocol import Detection
-from mouse_ar.detection.tracking import fill_track, track_video
+from mouse_ar.detection.tracking import fill_track
 from mouse_ar.video.probe import VideoMeta
 
 SIZE = 20.0

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from mouse_ar.data.annotations import VideoAnnotation
 from mouse_ar.data.files import write_json
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.detection.tracking import DETECT_EVERY
-from mouse_ar.pipelines.infer_run import InferReport, InferRun, Progress
+from mouse_ar.pipelines.engine import Engine
+from mouse_ar.pipelines.infer_run import InferReport, InferRun, Progress, VideoTask
 from mouse_ar.pipelines.inputs import InputVideo, find_videos
+from mouse_ar.pipelines.job import Scored, ScoringJob
 from mouse_ar.pipelines.media import Media
+from mouse_ar.pipelines.meter import Meter
 from mouse_ar.pipelines.predictor import Predictor
 from mouse_ar.pipelines.results import (
     VideoResult,
     write_tables,
 )
 from mouse_ar.pipelines.store import refuse_foreign, refuse_overlap
+from mouse_ar.pipelines.workers import WorkerPool, Workers
 from mouse_ar.video.failures import VIDEO_FAILURES
 
 __all__ = ["InferReport", "infer"]
@@ -37,6 +42,8 @@ def infer(
     media: Media | None = None,
     publish: Callable[[VideoResult], VideoAnnotation | None] | None = None,
     progress: Progress | None = None,
+    meter: Meter | None = None,
+    workers: Workers | None = None,
 ) -> InferReport:
     """Annotate every video of a project, a folder, or one file.
 
@@ -64,6 +71,8 @@ def infer(
             meanwhile, if they have: that stays and is tabulated.
         progress: called with (what, done, total). What it raises ends the run, which can be
             continued.
+        meter: counts how fast the run is and what its stages do.
+        workers: processes that do the scoring, one per device; this one, by default.
 
     Raises:
         FileNotFoundError: no videos at ``source``.
@@ -72,7 +81,7 @@ def infer(
         ValueError: ``source`` and ``output`` lie inside one another, so that results would become
             input or be written over it.
     """
-    tell = progress or (lambda what, done, total: None)
+    tell, meter = progress or (lambda what, done, total: None), meter or Meter()
     refuse_overlap(source, output)
     report = InferReport(project=output / "project", failures=dict(unreadable or {}))
     videos = _chosen(source, with_files=media is None, without=report.failures)
@@ -81,7 +90,7 @@ def infer(
         predictor=predictor,
         detector=detector,
         detect_every=detect_every,
-        settings={"stride_frames": stride_frames},
+        settings={"stride_frames": stride_frames, **_precision(predictor)},
         batch_size=batch_size,
         media=media,
         publish=publish or (lambda result: None),
@@ -90,21 +99,24 @@ def infer(
     refuse_foreign(report.project, actions=predictor.actions, confidence=True)
     with run.store.lock():
         run.open_project()
-        for number, video in enumerate(videos):
-            rivals = [other.path for other in videos if other.key == video.key]
-            if len(rivals) > 1:
-                report.failures[video.key] = (
-                    f"{' and '.join(map(str, rivals))} would have the same place in the results: "
-                    "rename one of the folders."
-                )
-                continue
-            try:
-                run.one(
-                    video, report, label=f"{number + 1}/{len(videos)} {video.key}", overlay=overlay
-                )
-            except VIDEO_FAILURES as error:
-                report.failures[video.key] = str(error)
-            tell("annotating", number + 1, len(videos))
+        tasks = _Tasks(run, videos, overlay=overlay, progress=tell, meter=meter)
+        engine: Engine | WorkerPool
+        if workers is None:
+            engine = Engine(
+                predictor.model,
+                device=predictor.device,
+                precision=predictor.precision,
+                batch_size=batch_size,
+                meter=meter,
+            )
+        else:
+            engine = WorkerPool(
+                workers, detect_every=detect_every, batch_size=batch_size, meter=meter
+            )
+        # Fetched videos are on disk one at a time.
+        tasks.score_all(engine, at_once=2 if media is None else 1)
+        for video in videos:
+            report.add(tasks.reports[video.key])
         run.store.hashes.save()
         report.tabulated = run.all_results(report)
         write_tables(output, report.tabulated, actions=predictor.actions)
@@ -119,6 +131,81 @@ def infer(
             indent=1,
         )
     return report
+
+
+class _Tasks:
+    """The videos of a run: those of which the model's scores are awaited, and what came of them."""
+
+    def __init__(
+        self,
+        run: InferRun,
+        videos: Sequence[InputVideo],
+        *,
+        overlay: bool,
+        progress: Progress,
+        meter: Meter,
+    ) -> None:
+        self._run, self._videos, self._overlay = run, videos, overlay
+        self._tell, self._meter = progress, meter
+        self.reports = {video.key: InferReport(run.project.path) for video in videos}
+        self._open: dict[str, VideoTask] = {}
+        self._done = 0
+
+    def score_all(self, engine: Engine | WorkerPool, *, at_once: int) -> None:
+        """Run all of them; what is left over is closed, whatever happens."""
+        self._meter.expect({video.key: video.path for video in self._videos})
+        outcomes = engine.run(self._jobs(), at_once=at_once, progress=self._scored)
+        with closing(outcomes):
+            try:
+                for job, outcome in outcomes:
+                    self._go_on(job.key, outcome)
+            finally:
+                for task in self._open.values():
+                    task.close()
+
+    def _jobs(self) -> Iterator[ScoringJob]:
+        for video in self._videos:
+            rivals = [other.path for other in self._videos if other.key == video.key]
+            if len(rivals) > 1:
+                self.reports[video.key].failures[video.key] = (
+                    f"{' and '.join(map(str, rivals))} would have the same place in the results: "
+                    "rename one of the folders."
+                )
+                continue
+            report, label = self.reports[video.key], self._label(video.key)
+            self._open[video.key] = self._run.one(video, report, label=label, overlay=self._overlay)
+            job = self._go_on(video.key, None)
+            if job is not None:
+                yield job
+
+    def _go_on(self, key: str, outcome: Scored | Exception | None) -> ScoringJob | None:
+        """Let a video's task run to its end, or to what it wants to have scored."""
+        task = self._open[key]
+        try:
+            if isinstance(outcome, Exception):
+                return task.throw(outcome)
+            return next(task) if outcome is None else task.send(outcome)
+        except StopIteration:
+            pass
+        except VIDEO_FAILURES as error:
+            self.reports[key].failures[key] = str(error)
+        del self._open[key]
+        self._done += 1
+        self._meter.finished(key)
+        self._tell("annotating", self._done, len(self._videos))
+        return None
+
+    def _scored(self, job: ScoringJob, what: str, done: int, total: int) -> None:
+        self._tell(f"{what} {self._label(job.key)}", done, total)
+
+    def _label(self, key: str) -> str:
+        number = next(n for n, video in enumerate(self._videos, start=1) if video.key == key)
+        return f"{number}/{len(self._videos)} {key}"
+
+
+def _precision(predictor: Predictor) -> dict[str, str]:
+    """What results differ by, beside the model; full precision goes without saying."""
+    return {} if predictor.precision == "fp32" else {"precision": predictor.precision}
 
 
 def _chosen(source: Path, *, with_files: bool, without: Mapping[str, str]) -> list[InputVideo]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from mouse_ar.data.annotations import REVIEWED_TAG, VideoAnnotation
 from mouse_ar.data.local_project import LocalProject, ProjectVideo
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.pipelines.inputs import InputVideo
+from mouse_ar.pipelines.job import Scored, ScoringJob
 from mouse_ar.pipelines.media import LocalMedia, Media
+from mouse_ar.pipelines.partial import LONG_VIDEO_SECONDS, PartialStore
 from mouse_ar.pipelines.predictor import Predictor
 from mouse_ar.pipelines.results import (
     VideoResult,
@@ -25,16 +27,18 @@ from mouse_ar.pipelines.results import (
     save_scores,
     scores_path,
 )
-from mouse_ar.pipelines.scoring import score_without_mouse
 from mouse_ar.pipelines.store import Store
 from mouse_ar.pipelines.tracks import Tracker
 from mouse_ar.video.failures import VIDEO_FAILURES
 from mouse_ar.video.overlay import write_overlay
 from mouse_ar.video.probe import VideoMeta, probe
 
-__all__ = ["InferReport", "InferRun", "Progress"]
+__all__ = ["InferReport", "InferRun", "Progress", "VideoTask"]
 
 Progress = Callable[[str, int, int], None]
+
+# Gives the job that its results need, if they need one, and is sent what comes of it.
+VideoTask = Generator[ScoringJob, Scored, None]
 
 _NO_MOUSE = "{}: no mouse was found in any frame."
 
@@ -58,6 +62,13 @@ class InferReport:
     failures: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     tabulated: list[VideoResult] = field(default_factory=list)
+
+    def add(self, other: InferReport) -> None:
+        """Take what another part of the run did."""
+        self.results += other.results
+        self.resumed += other.resumed
+        self.failures |= other.failures
+        self.warnings += other.warnings
 
 
 class InferRun:
@@ -101,16 +112,28 @@ class InferRun:
         self.store.sweep(
             self.project,
             datasets=self.project.datasets(),
-            others=(self._output / "scores", self._output / "overlays"),
+            others=(self._output / "scores", self._output / "overlays", self._partial_folder),
         )
 
-    def one(self, video: InputVideo, report: InferReport, *, label: str, overlay: bool) -> None:
-        """Score, decode and write one video."""
+    @property
+    def _partial_folder(self) -> Path:
+        return self.store.folder / "partial"
+
+    def one(
+        self, video: InputVideo, report: InferReport, *, label: str, overlay: bool
+    ) -> VideoTask:
+        """Score, decode and write one video.
+
+        Yields:
+            What is to be scored, unless that has been done before; then takes the result.
+        """
         sha256 = self._media.sha256(video.key, video.path)
         if not overlay and not self._with_files and self._again(video, report, sha256=sha256):
             return
         with self._media.opened(video.key, video.path) as path:
-            self._one(video, probe(path), report, sha256=sha256, label=label, overlay=overlay)
+            yield from self._one(
+                video, probe(path), report, sha256=sha256, label=label, overlay=overlay
+            )
 
     def _one(
         self,
@@ -121,19 +144,24 @@ class InferRun:
         sha256: str,
         label: str,
         overlay: bool,
-    ) -> None:
+    ) -> VideoTask:
         report.warnings += [f"{video.key}: {text}" for text in meta.warnings]
         if (warning := self._predictor.fps_warning(meta)) is not None:
             report.warnings.append(warning)
         reviewed = self._reviewed(video, sha256=sha256)
-        track = self._tracker.track(
-            meta,
-            sha256=sha256,
-            progress=lambda done, total: self._progress(f"detecting {label}", done, total),
-        )
-        scores, resumed = self._scores(video, meta, track, sha256, label)
-        if resumed:
+        kept = self._kept_scores(video, sha256=sha256)
+        track = self._tracker.known(sha256)
+        if kept is None:
+            scored = yield self._job(video, meta, track, sha256=sha256)
+            track, scores = scored.track, self._keep_scores(video, meta, scored, sha256=sha256)
+        else:
+            scores = kept[0]
             report.resumed.append(video.key)
+            track = track or self._tracker.track(
+                meta,
+                sha256=sha256,
+                progress=lambda done, total: self._progress(f"detecting {label}", done, total),
+            )
         if not track.present_T.any():
             report.warnings.append(_NO_MOUSE.format(video.key))
         if reviewed is None:
@@ -145,27 +173,44 @@ class InferRun:
             self._overlay(video, meta, track, ethogram, label)
         self._done(video, report, ethogram, meta.timestamps_seconds, reviewed=reviewed is not None)
 
-    def _scores(
-        self, video: InputVideo, meta: VideoMeta, track: Track, sha256: str, label: str
-    ) -> tuple[ActionScores, bool]:
-        kept = self._kept_scores(video, sha256=sha256)
-        if kept is not None:
-            return kept[0], True
-        if track.present_T.any():
-            fresh = self._predictor.score(
-                meta,
-                track,
-                stride_frames=self._stride,
-                batch_size=self._batch_size,
-                progress=lambda done, total: self._progress(f"classifying {label}", done, total),
-            )
-        else:
-            fresh = score_without_mouse(meta, actions=self._predictor.actions)
-        path = scores_path(self._output, video.key)
+    def _job(
+        self, video: InputVideo, meta: VideoMeta, track: Track | None, *, sha256: str
+    ) -> ScoringJob:
+        return ScoringJob(
+            key=video.key,
+            meta=meta,
+            spec=self._predictor.spec_for(meta),
+            actions=self._predictor.actions,
+            track=track,
+            finder=None if track else self._tracker.finder(meta, sha256=sha256),
+            without_mouse=True,
+            stride_frames=self._stride,
+            partial=self._partial(video, meta, sha256=sha256),
+        )
+
+    def _partial(self, video: InputVideo, meta: VideoMeta, *, sha256: str) -> PartialStore | None:
+        if meta.duration_seconds < LONG_VIDEO_SECONDS:
+            return None
         header = self._header(video, sha256=sha256)
-        save_scores(path, fresh, timestamps_seconds=meta.timestamps_seconds, header=header)
+        return PartialStore(
+            self._partial_folder / f"{slug(video.key)}.npz",
+            header={**header, "batch_size": self._batch_size},
+        )
+
+    def _keep_scores(
+        self, video: InputVideo, meta: VideoMeta, scored: Scored, *, sha256: str
+    ) -> ActionScores:
+        path = scores_path(self._output, video.key)
+        save_scores(
+            path,
+            scored.scores,
+            timestamps_seconds=meta.timestamps_seconds,
+            header=self._header(video, sha256=sha256),
+        )
+        if (partial := self._partial(video, meta, sha256=sha256)) is not None:
+            partial.clear()
         # What a resumed run would read: both runs decode the same numbers.
-        return load_scores(path)[0], False
+        return load_scores(path)[0]
 
     def _header(self, video: InputVideo, *, sha256: str) -> dict[str, Any]:
         return {"video": video.key, "source_sha256": sha256, **self._made_with}

@@ -13,6 +13,7 @@ from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.decoding import DecodingParams
 from mouse_ar.core.types import ActionScores, ClipSpec, Track
 from mouse_ar.mvd import MVD, load_checkpoint
+from mouse_ar.pipelines.precision import pick_precision
 from mouse_ar.pipelines.scoring import Progress, score_video
 from mouse_ar.video.probe import VideoMeta
 
@@ -45,6 +46,8 @@ class Predictor:
         decoding: fitted in training, possibly overridden.
         training_fps: frame rate that ``spec`` refers to.
         sha256: of the checkpoint file.
+        device: where the model is.
+        precision: in which it computes: fp32, bf16 or fp16.
     """
 
     model: MVD
@@ -54,6 +57,11 @@ class Predictor:
     training_fps: float
     sha256: str
     device: torch.device
+    precision: str = "fp32"
+
+    def spec_for(self, meta: VideoMeta) -> ClipSpec:
+        """The ClipSpec at a video's frame rate."""
+        return self.spec.for_fps(meta.fps, reference_fps=self.training_fps)
 
     def score(
         self,
@@ -70,11 +78,12 @@ class Predictor:
             path=meta.path,
             meta=meta,
             track=track,
-            spec=self.spec.for_fps(meta.fps, reference_fps=self.training_fps),
+            spec=self.spec_for(meta),
             actions=self.actions,
             device=self.device,
             stride_frames=stride_frames,
             batch_size=batch_size,
+            precision=self.precision,
             progress=progress,
         )
 
@@ -83,7 +92,7 @@ class Predictor:
         ratio = meta.fps / self.training_fps
         if abs(ratio - 1) <= FPS_TOLERANCE:
             return None
-        rate = self.spec.for_fps(meta.fps, reference_fps=self.training_fps).sampling_rate
+        rate = self.spec_for(meta).sampling_rate
         return (
             f"{meta.path.name}: {meta.fps:.1f} fps, but the model was trained at "
             f"{self.training_fps:.1f} fps; every {rate}. frame is sampled to span the same time."
@@ -91,7 +100,11 @@ class Predictor:
 
 
 def load_predictor(
-    path: Path, *, device: torch.device, overrides: Mapping[str, float] | None = None
+    path: Path,
+    *,
+    device: torch.device,
+    overrides: Mapping[str, float] | None = None,
+    precision: str | None = None,
 ) -> Predictor:
     """Load a checkpoint written by training.
 
@@ -99,10 +112,12 @@ def load_predictor(
         path: ``.safetensors`` file.
         device: where the model shall run.
         overrides: decoding values by ``action.parameter``.
+        precision: see :func:`~mouse_ar.pipelines.precision.pick_precision`.
 
     Raises:
         CheckpointError: not one of our checkpoints, with the reason.
-        ValueError: overrides name an unknown action or parameter, or do not go together.
+        ValueError: overrides name an unknown action or parameter, or do not go together; there is
+            no such precision.
     """
     checkpoint = load_checkpoint(path, device)
     decoding = DecodingParams.from_dict(checkpoint.decoding).with_overrides(
@@ -118,4 +133,5 @@ def load_predictor(
         training_fps=checkpoint.training_fps,
         sha256=digest,
         device=device,
+        precision=pick_precision(precision, model=checkpoint.model, device=device),
     )

@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import platformdirs
 
 from mouse_ar.core.types import Track
 from mouse_ar.detection.cache import TrackCache, TrackKey
+from mouse_ar.detection.online import LookLog, Step, track_steps, track_video
 from mouse_ar.detection.protocol import Confirming, Detector
-from mouse_ar.detection.tracking import MAX_GAP_SECONDS, track_video
+from mouse_ar.detection.tracking import MAX_GAP_SECONDS
 from mouse_ar.video.probe import VideoMeta
+from mouse_ar.video.reader import Picture
 
-__all__ = ["CACHE_VARIABLE", "Tracker", "tracks_folder"]
+__all__ = ["CACHE_VARIABLE", "TrackFinder", "Tracker", "cache_folder", "tracks_folder"]
 
 CACHE_VARIABLE = "MOUSE_AR_CACHE"
 
 _LOG = logging.getLogger(__name__)
 
 
+def cache_folder() -> Path:
+    """What all runs share is kept here: ``MOUSE_AR_CACHE``, or the user's cache folder."""
+    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("mouse-ar"))
+
+
 def tracks_folder() -> Path:
-    """Where the tracks of all runs are kept: below ``MOUSE_AR_CACHE``, or the user's cache folder.
+    """Where the tracks of all runs are kept.
 
     A video is known by its content, so preprocessing, evaluation and inference share its track.
     """
-    base = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("mouse-ar")
-    return Path(base) / "tracks"
+    return cache_folder() / "tracks"
 
 
 class Tracker:
@@ -59,12 +66,7 @@ class Tracker:
             DetectorUnavailableError: when a served detector is not the same at the end of the
                 video as at its beginning; nothing of the video is kept then.
         """
-        key = TrackKey(
-            video_sha256=sha256,
-            fingerprint=self._detector.fingerprint,
-            detect_every=self._detect_every,
-            max_gap_seconds=MAX_GAP_SECONDS,
-        )
+        key = self._key(sha256)
         track = self._cache.get(key)
         if track is None:
             track = track_video(
@@ -75,17 +77,97 @@ class Tracker:
                 meta=meta,
                 progress=progress,
             )
-            if isinstance(self._detector, Confirming):
-                self._detector.confirm()
-            try:
-                self._cache.put(key, track)
-            except OSError as error:  # a full or read-only disk: the next run detects again
-                _LOG.warning(
-                    "The track of %s cannot be kept in %s (%s): set %s to a folder that can be "
-                    "written to.",
-                    meta.path.name,
-                    self._cache.directory,
-                    error,
-                    CACHE_VARIABLE,
-                )
+            self._keep(track, key=key, meta=meta)
         return track
+
+    def known(self, sha256: str) -> Track | None:
+        """The track of a video if it has been detected before.
+
+        Args:
+            sha256: of its bytes.
+        """
+        return self._cache.get(self._key(sha256))
+
+    def finder(self, meta: VideoMeta, *, sha256: str) -> TrackFinder:
+        """Finds the mouse in frames that are decoded for something else as well.
+
+        Args:
+            meta: probe of the video.
+            sha256: of its bytes.
+        """
+        return TrackFinder(
+            meta,
+            sha256=sha256,
+            detector=self._detector,
+            detect_every=self._detect_every,
+            keep=partial(self._keep, key=self._key(sha256), meta=meta),
+        )
+
+    def _key(self, sha256: str) -> TrackKey:
+        return TrackKey(
+            video_sha256=sha256,
+            fingerprint=self._detector.fingerprint,
+            detect_every=self._detect_every,
+            max_gap_seconds=MAX_GAP_SECONDS,
+        )
+
+    def _keep(self, track: Track, *, key: TrackKey, meta: VideoMeta) -> None:
+        if isinstance(self._detector, Confirming):
+            self._detector.confirm()
+        try:
+            self._cache.put(key, track)
+        except OSError as error:  # a full or read-only disk: the next run detects again
+            _LOG.warning(
+                "The track of %s cannot be kept in %s (%s): set %s to a folder that can be "
+                "written to.",
+                meta.path.name,
+                self._cache.directory,
+                error,
+                CACHE_VARIABLE,
+            )
+
+
+class TrackFinder:
+    """Detection of one video, as a stage of a longer pipeline.
+
+    Args:
+        meta: probe of the video.
+        sha256: of its bytes.
+        detector: finds the mouse.
+        detect_every: frames between detections.
+        keep: called with the track before it is given on.
+    """
+
+    def __init__(
+        self,
+        meta: VideoMeta,
+        *,
+        sha256: str,
+        detector: Detector,
+        detect_every: int,
+        keep: Callable[[Track], None],
+    ) -> None:
+        self.sha256 = sha256
+        self._meta, self._detector, self._keep = meta, detector, keep
+        self._detect_every = detect_every
+
+    def prepare(self) -> None:
+        """Let the detector learn what it needs of the video."""
+        self._detector.prepare(self._meta.path, meta=self._meta)
+
+    def steps(
+        self, pictures: Iterable[tuple[int, Picture]], *, log: LookLog, held_pixels: int
+    ) -> Iterator[Step]:
+        """See :func:`~mouse_ar.detection.online.track_steps`."""
+        for step in track_steps(
+            pictures,
+            meta=self._meta,
+            detector=self._detector,
+            detect_every=self._detect_every,
+            max_gap_seconds=MAX_GAP_SECONDS,
+            held_pixels=held_pixels,
+            log=log,
+        ):
+            if step.track is not None:
+                self._keep(step.track)
+            yield step

@@ -44,6 +44,12 @@ class FailsOnB(tiny.BoxDetector):
             raise self.error
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tracks of the same videos that other tests have left would spare the detector."""
+    monkeypatch.setenv("MOUSE_AR_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.write_project(tmp_path_factory.mktemp("failures") / "input", TWO).path

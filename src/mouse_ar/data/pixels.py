@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from mouse_ar.core.cropping import CropBox
 
-__all__ = ["MID_GREY", "crop_and_resize", "normalise"]
+__all__ = ["MEAN", "MID_GREY", "STD", "crop_and_resize", "normalise"]
 
 MID_GREY = 128
 # Channel statistics of ImageNet in RGB, which public MVD weights expect.
-_MEAN = (0.485, 0.456, 0.406)
-_STD = (0.229, 0.224, 0.225)
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
 
 UInt8Array = NDArray[np.uint8]
 
@@ -55,7 +55,7 @@ def crop_and_resize(frame_HWC: UInt8Array, *, crop: CropBox, size: int) -> UInt8
 
 def normalise(frames_NTHWC: torch.Tensor) -> torch.Tensor:
     """uint8 (N, T, H, W, 3) -> float32 (N, 3, T, H, W) with ImageNet mean and deviation."""
-    mean = torch.tensor(_MEAN, device=frames_NTHWC.device).view(3, 1, 1, 1)
-    std = torch.tensor(_STD, device=frames_NTHWC.device).view(3, 1, 1, 1)
+    mean = torch.tensor(MEAN, device=frames_NTHWC.device).view(3, 1, 1, 1)
+    std = torch.tensor(STD, device=frames_NTHWC.device).view(3, 1, 1, 1)
     pixels_NCTHW = frames_NTHWC.permute(0, 4, 1, 2, 3).float() / 255.0
     return (pixels_NCTHW - mean) / std

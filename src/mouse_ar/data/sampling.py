@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,9 @@ from mouse_ar.core.windows import central_half, mirror_frames
 __all__ = ["Sample", "SampledSource", "WindowSampler"]
 
 BoolArray = NDArray[np.bool_]
+
+# What random numbers are for, where the rest of their seed could coincide.
+_MINING, _ORDER, _POSITION = 101, 102, 103
 
 
 @dataclass(frozen=True)
@@ -43,19 +46,24 @@ class Sample:
 
 
 class WindowSampler:
-    """Draws the windows of an epoch.
+    """Draws the windows of an epoch: one list, which all processes of a run agree on.
 
-    Half of them (``background_share``) are idle: from idle clips and, as often, from the
-    action-free parts of clips with actions, right up to the bouts' edges, which teaches where
-    bouts end. The rest is shared equally by the actions; a bout is drawn uniformly and the window
-    placed uniformly so that its central half touches the bout.
+    Idle windows (``background_share``) come from idle clips and, as often, from the action-free
+    parts of clips with actions, right up to the bouts' edges, which teaches where bouts end. They
+    are drawn fresh in every epoch; a part may come from those that a model confused most.
+
+    The rest is shared equally by the actions. Each takes its bouts in turn, in a new random order
+    each time round, so that none is seen twice before all are seen once; and each bout goes through
+    all positions of its window, in random order, before one is repeated. A position is good when
+    the window's central half touches the bout; of a point event, when it holds its centre.
 
     Args:
         sources: the clips.
         actions: action names in class order, background excluded.
+        points: those of them that are point events.
         samples: windows per epoch.
         background_share: share of idle windows, 0..1.
-        seed: every epoch's draw depends on (seed, epoch) alone.
+        seed: every epoch's draw depends on (seed, epoch, hard windows) alone.
 
     Raises:
         ValueError: there is nothing to draw from.
@@ -67,6 +75,7 @@ class WindowSampler:
         *,
         actions: Sequence[str],
         samples: int,
+        points: Collection[str] = (),
         background_share: float = 0.5,
         seed: int = 0,
     ) -> None:
@@ -75,7 +84,6 @@ class WindowSampler:
                 f"WindowSampler needs samples >= 1 and background_share in [0, 1), "
                 f"got {samples} and {background_share}."
             )
-        self._sources = sources
         self._samples = samples
         self._seed = seed
         placed = [
@@ -83,48 +91,95 @@ class WindowSampler:
                 (index, starts)
                 for index, source in enumerate(sources)
                 for bout in source.ethogram.of(action)
-                if len(starts := _starts_on(source, bout.interval))
+                if len(starts := _starts_on(source, bout.interval, centred=action in points))
             ]
             for action in actions
         ]
         self._bouts = [entries for entries in placed if entries]
-        self._idle = [
+        idle = [
             (index, starts)
             for index, source in enumerate(sources)
             if len(starts := _idle_starts(source))
         ]
+        pools = [
+            [entry for entry in idle if sources[entry[0]].is_idle],
+            [entry for entry in idle if not sources[entry[0]].is_idle],
+        ]
+        self._pools = [_Pool(pool) for pool in pools if pool]
         if not self._bouts:
             raise ValueError(
                 f"No window can be drawn for any of the actions {list(actions)}: the training "
                 "clips carry no such tags. Label bouts and run preprocess again."
             )
-        self._background_share = background_share if self._idle else 0.0
+        self._idle_windows = round(samples * background_share) if self._pools else 0
 
-    def epoch(self, epoch: int) -> list[Sample]:
-        """The shuffled windows of one epoch."""
+    @property
+    def idle_windows(self) -> int:
+        """Idle windows per epoch."""
+        return self._idle_windows
+
+    def epoch(
+        self, epoch: int, *, hard: Sequence[Sample] = (), hard_share: float = 0.0
+    ) -> list[Sample]:
+        """The shuffled windows of one epoch.
+
+        Args:
+            epoch: number of the epoch.
+            hard: idle windows that a model confused most.
+            hard_share: share of the idle windows to draw from these, 0..1. None of them is drawn
+                twice while there are others.
+        """
         rng = np.random.default_rng([self._seed, epoch])
-        idle = round(self._samples * self._background_share)
-        samples = [self._draw_idle(rng) for _ in range(idle)]
-        for number in range(self._samples - idle):
+        from_hard = round(self._idle_windows * hard_share) if hard else 0
+        samples = self._draw_idle(rng, self._idle_windows - from_hard)
+        while from_hard:
+            again = rng.permutation(len(hard))[:from_hard]
+            samples += [hard[i] for i in again]
+            from_hard -= len(again)
+        busy = self._samples - self._idle_windows
+        for action in range(len(self._bouts)):
             # Round-robin over the actions, so that each has its share in every epoch.
-            entries = self._bouts[number % len(self._bouts)]
-            samples.append(_draw(entries[rng.integers(len(entries))], rng))
+            share = len(range(action, busy, len(self._bouts)))
+            samples += self._turns(action, first=epoch * share, number=share)
         return [samples[i] for i in rng.permutation(len(samples))]
 
-    def _draw_idle(self, rng: np.random.Generator) -> Sample:
-        pools = [
-            [entry for entry in self._idle if self._sources[entry[0]].is_idle],
-            [entry for entry in self._idle if not self._sources[entry[0]].is_idle],
-        ]
-        pools = [pool for pool in pools if pool]
-        pool = pools[rng.integers(len(pools))]
-        weights = np.array([len(starts) for _, starts in pool], dtype=np.float64)
-        return _draw(pool[rng.choice(len(pool), p=weights / weights.sum())], rng)
+    def idle(self, number: int, *, epoch: int) -> list[Sample]:
+        """Different idle windows to look for hard ones in; at most ``number``."""
+        rng = np.random.default_rng([self._seed, epoch, _MINING])
+        return list(dict.fromkeys(self._draw_idle(rng, number))) if self._pools else []
+
+    def _draw_idle(self, rng: np.random.Generator, number: int) -> list[Sample]:
+        return [self._pools[rng.integers(len(self._pools))].draw(rng) for _ in range(number)]
+
+    def _turns(self, action: int, *, first: int, number: int) -> list[Sample]:
+        """Turns ``first`` to ``first + number`` of the run at the bouts of an action."""
+        entries, samples, order, shuffled = self._bouts[action], [], np.empty(0, np.int64), -1
+        for turn in range(first, first + number):
+            lap, place = divmod(turn, len(entries))
+            if lap != shuffled:
+                rng = np.random.default_rng([self._seed, action, lap, _ORDER])
+                order, shuffled = rng.permutation(len(entries)), lap
+            bout = int(order[place])
+            source, starts = entries[bout]
+            deck, card = divmod(lap, len(starts))
+            rng = np.random.default_rng([self._seed, action, bout, deck, _POSITION])
+            start = starts[rng.permutation(len(starts))[card]]
+            samples.append(Sample(source=source, start=int(start)))
+        return samples
 
 
-def _draw(entry: tuple[int, NDArray[np.int64]], rng: np.random.Generator) -> Sample:
-    index, starts = entry
-    return Sample(source=index, start=int(starts[rng.integers(len(starts))]))
+class _Pool:
+    """Idle windows of several clips, all equally likely."""
+
+    def __init__(self, entries: Sequence[tuple[int, NDArray[np.int64]]]) -> None:
+        self._entries = entries
+        self._stops = np.cumsum([len(starts) for _, starts in entries])
+
+    def draw(self, rng: np.random.Generator) -> Sample:
+        at = int(rng.integers(self._stops[-1]))
+        clip = int(np.searchsorted(self._stops, at, side="right"))
+        source, starts = self._entries[clip]
+        return Sample(source=source, start=int(starts[at - int(self._stops[clip])]))
 
 
 def _all_starts(source: SampledSource) -> NDArray[np.int64]:
@@ -146,9 +201,12 @@ def _ignored(source: SampledSource) -> BoolArray:
     return ignored_mask(source.ignored, num_frames=source.ethogram.num_frames)
 
 
-def _starts_on(source: SampledSource, bout: Interval) -> NDArray[np.int64]:
-    """Windows whose central half touches the bout and nothing uncertain."""
+def _starts_on(source: SampledSource, bout: Interval, *, centred: bool) -> NDArray[np.int64]:
+    """Windows whose central half touches the bout (or holds its centre) and nothing uncertain."""
     half = central_half(Interval(0, source.spec.window_frames))
+    if centred:
+        middle = bout.start + (bout.length - 1) // 2
+        bout = Interval(middle, middle + 1)
     touching = np.arange(bout.start - half.stop + 1, bout.stop - half.start)
     starts = touching[np.isin(touching, _all_starts(source))]
     if not len(starts):

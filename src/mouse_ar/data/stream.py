@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mouse_ar.core.cropping import CropBox, crop_square
 from mouse_ar.core.types import ClipSpec, Interval, Track, Window
+from mouse_ar.data.cutting import WindowCutter, WindowGroup
 from mouse_ar.data.pixels import crop_and_resize
 from mouse_ar.video.probe import VideoMeta
-from mouse_ar.video.reader import iter_frames
+from mouse_ar.video.reader import Picture, iter_pictures
 
-__all__ = ["crop_window", "iter_windows", "window_crop"]
+__all__ = [
+    "PictureReader",
+    "crop_window",
+    "iter_groups",
+    "iter_windows",
+    "window_crop",
+]
 
 UInt8Array = NDArray[np.uint8]
+
+
+class PictureReader(Protocol):
+    """Reads a range of frames; :func:`~mouse_ar.video.reader.iter_pictures` is one."""
+
+    def __call__(
+        self, path: Path, *, start: int, stop: int, meta: VideoMeta
+    ) -> Generator[tuple[int, Picture], None, None]:
+        """Frames ``start`` to ``stop``, exclusive, in order."""
+        ...
 
 
 def iter_windows(
@@ -30,32 +49,73 @@ def iter_windows(
         The window and its frames, uint8 (num_frames, input_size, input_size, 3).
     """
     ordered = sorted(windows, key=lambda w: w.interval)
-    # Frames below this index are needed neither by the window nor by any later one.
-    lowest = np.minimum.accumulate([min(w.indices) for w in reversed(ordered)])[::-1]
-    held: dict[int, UInt8Array] = {}
-    frames = iter_frames(path, meta=meta)
-    for window, low in zip(ordered, lowest, strict=True):
-        for index in [i for i in held if i < low]:
-            del held[index]
-        while max(window.indices) not in held:
-            index, frame_HWC = next(frames)
-            if index >= low:
-                held[index] = frame_HWC
-        crop = window_crop(window, track=track, spec=spec, width=meta.width, height=meta.height)
-        frames_held = [held[i] for i in window.indices]
-        yield window, crop_window(frames_held, window=window, crop=crop, size=spec.input_size)
+    groups = {number: [window] for number, window in enumerate(ordered)}
+    for group in iter_groups(path, groups=groups, track=track, spec=spec, meta=meta):
+        yield group.windows[0], group.pixels[0]
+
+
+def iter_groups(
+    path: Path,
+    *,
+    groups: Mapping[int, Sequence[Window]],
+    track: Track,
+    spec: ClipSpec,
+    meta: VideoMeta,
+    skip_empty: bool = False,
+    pictures: PictureReader = iter_pictures,
+) -> Iterator[WindowGroup]:
+    """Cut groups of windows of a video whose track is known; what lies between is passed over.
+
+    Args:
+        path: the video.
+        groups: windows by number of their group, in the order of the plan.
+        track: boxes of the whole video.
+        spec: of the windows.
+        meta: probe of the video.
+        skip_empty: leave out windows without the mouse.
+        pictures: reads a range of frames.
+    """
+    for start, stop, part in _stretches(groups):
+        cutter = WindowCutter(part, meta=meta, spec=spec, max_held=1, skip_empty=skip_empty)
+        with closing(pictures(path, start=start, stop=stop, meta=meta)) as frames:
+            yield from cutter.advance(frames, boxes_T4=track.boxes_T4, settled=track.num_frames)
+
+
+def _stretches(
+    groups: Mapping[int, Sequence[Window]],
+) -> Iterator[tuple[int, int, dict[int, Sequence[Window]]]]:
+    """Groups whose frames overlap or touch, with the range of their frames."""
+    part: dict[int, Sequence[Window]] = {}
+    start = stop = 0
+    for number, windows in groups.items():
+        low = min(min(window.indices) for window in windows)
+        if part and low > stop:
+            yield start, stop, part
+            part = {}
+        start = min(start, low) if part else low
+        high = max(max(window.indices) for window in windows) + 1
+        stop = max(stop, high) if part else high
+        part[number] = windows
+    if part:
+        yield start, stop, part
 
 
 def window_crop(
-    window: Window, *, track: Track, spec: ClipSpec, width: int, height: int
+    window: Window,
+    *,
+    track: Track,
+    spec: ClipSpec,
+    width: int,
+    height: int,
+    padding: float | None = None,
 ) -> CropBox:
-    """The one square that all frames of a window are cut with."""
+    """The one square that all frames of a window are cut with; ``padding`` replaces the spec's."""
     return crop_square(
         track,
         frames=Interval(min(window.indices), max(window.indices) + 1),
         width=width,
         height=height,
-        padding=spec.crop_padding,
+        padding=spec.crop_padding if padding is None else padding,
     )
 
 

@@ -29,7 +29,9 @@ def source(
 
 
 def sampler(sources: list[SampledSource], *, samples: int = 200, seed: int = 0) -> WindowSampler:
-    return WindowSampler(sources, actions=(GROOM, TWITCH), samples=samples, seed=seed)
+    return WindowSampler(
+        sources, actions=(GROOM, TWITCH), points=(TWITCH,), samples=samples, seed=seed
+    )
 
 
 def centre(sources: list[SampledSource], sample: Sample) -> set[int]:
@@ -144,3 +146,90 @@ def test_nothing_to_draw_from_is_told() -> None:
         sampler([source(60, idle=True)])
     with pytest.raises(ValueError, match="samples >= 1"):
         sampler(SOURCES, samples=0)
+
+
+def half_of(sample: Sample) -> Interval:
+    return central_half(Interval(sample.start, sample.start + SPEC.window_frames))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    at=st.integers(20, 38),
+    length=st.integers(1, 5),
+    samples=st.integers(30, 90),
+    seed=st.integers(0, 99),
+)
+def test_point_event_lies_at_every_position_equally_often(
+    at: int, length: int, samples: int, seed: int
+) -> None:
+    sources = [source(60, (TWITCH, at, at + length)), source(60, (GROOM, 10, 50))]
+    clips = sampler(sources, samples=samples, seed=seed)
+    positions: Counter[int] = Counter()
+    for epoch in range(4):
+        for sample in clips.epoch(epoch):
+            middle = at + (length - 1) // 2
+            if sample.source == 0 and middle in centre(sources, sample):
+                positions[middle - half_of(sample).start] += 1
+    assert set(positions) == set(range(SPEC.window_frames // 2))
+    assert max(positions.values()) - min(positions.values()) <= 1
+
+
+def test_all_positions_that_touch_a_state_event_are_drawn() -> None:
+    sources = [source(60, (GROOM, 25, 35)), source(60, idle=True)]
+    clips = sampler(sources, samples=20)
+    starts = {s.start for epoch in range(4) for s in clips.epoch(epoch) if s.source == 0}
+    touching = {
+        start
+        for start in range(60 - 16 + 1)
+        if centre(sources, Sample(0, start)) & {*range(25, 35)}
+    }
+    assert touching <= starts
+
+
+def test_no_bout_is_drawn_again_before_all_have_been() -> None:
+    sources = [source(60, (GROOM, 10 + i, 50)) for i in range(7)]
+    clips = sampler(sources, samples=10)
+    drawn = Counter(
+        s.source
+        for epoch in range(21)
+        for s in clips.epoch(epoch)
+        if centre(sources, s) & {*range(10 + s.source, 50)}
+    )
+    assert set(drawn) == set(range(7))
+    assert max(drawn.values()) - min(drawn.values()) <= 1
+
+
+def test_idle_windows_are_new_in_every_epoch() -> None:
+    epochs = [sampler(SOURCES).epoch(epoch) for epoch in range(2)]
+    idle = [[(s.source, s.start) for s in e if s.source == 4] for e in epochs]
+    assert sorted(idle[0]) != sorted(idle[1])
+    assert len({start for _, start in idle[0]}) > 20
+
+
+def test_hard_windows_take_their_share_of_the_idle_ones() -> None:
+    hard = [Sample(4, 3), Sample(4, 40), Sample(3, 0)]
+    clips = sampler(SOURCES)
+    plain = clips.epoch(5)
+    assert clips.epoch(5, hard=hard) == plain == clips.epoch(5, hard=[], hard_share=0.9)
+    drawn = clips.epoch(5, hard=hard, hard_share=0.9)
+    counts = Counter(s for s in drawn if s in hard)
+    assert 90 <= counts.total() <= 96
+    assert max(counts.values()) - min(counts.values()) <= 4  # few more by chance
+    assert classes(SOURCES, drawn) == classes(SOURCES, plain)
+
+
+def test_more_hard_windows_than_needed_are_drawn_once_at_most() -> None:
+    hard = [Sample(4, start) for start in range(40)]
+    drawn = sampler(SOURCES, samples=40).epoch(0, hard=hard, hard_share=1.0)
+    from_hard = [s for s in drawn if s.source == 4]
+    assert len(from_hard) == len(set(from_hard)) == 20
+
+
+def test_candidates_are_different_idle_windows() -> None:
+    clips = sampler(SOURCES)
+    found = clips.idle(150, epoch=2)
+    assert len(found) == len(set(found)) > 60
+    assert classes(SOURCES, found) == {"idle": len(found)}
+    assert found == clips.idle(150, epoch=2)
+    assert found != clips.idle(150, epoch=3)
+    assert sampler([source(20, (GROOM, 0, 20))]).idle(10, epoch=0) == []

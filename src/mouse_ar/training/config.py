@@ -13,6 +13,32 @@ from mouse_ar.mvd import PRESETS
 __all__ = ["TrainConfig", "start_settings"]
 
 FLIPS = ("none", "horizontal", "dihedral")
+AMP = ("auto", "bf16", "fp16", "fp32")
+_NOT_NEGATIVE = (
+    "samples_per_epoch",
+    "num_workers",
+    "cache_mb",
+    "warmup_epochs",
+    "min_lr",
+    "mixup",
+    "cutmix",
+    "gamma_jitter",
+    "logit_adjustment",
+    "focal_gamma",
+    "val_windows_interval",
+    "early_stop",
+    "save_minutes",
+)
+_BELOW_ONE = (
+    "drop_path",
+    "ema_decay",
+    "background_share",
+    "smoothing",
+    "jitter",
+    "color_jitter",
+    "saturation_jitter",
+    "temporal_jitter",
+)
 
 
 @dataclass(frozen=True)
@@ -40,14 +66,38 @@ class TrainConfig:
         background_share: share of idle windows in an epoch.
         flip: ``none``, ``horizontal``, or ``dihedral``: also vertical flips and quarter turns,
             for cameras from above or below.
-        jitter: random shift and scale of the crop, share of its side.
-        color_jitter: random brightness and contrast, share.
+        jitter: random shift and scale of the crop, share of its side; the mouse's boxes stay
+            inside.
+        color_jitter: random brightness and contrast, each by up to this share.
         motion_init: from scratch, start with filters that respond to motion.
         pretrained: path of public MVD weights or of an own checkpoint; None = from scratch.
+        betas: AdamW's two decay rates, as text like ``0.9, 0.999``.
+        smoothing: label smoothing: share of the target spread over all classes.
+        mixup_prob: share of windows that are mixed in pairs (mixup or cutmix); 0 = none.
+        mixup: alpha of mixup's Beta distribution; 0 = only cutmix.
+        cutmix: alpha of cutmix's Beta distribution; 0 = only mixup.
+        reprob: share of windows of which a rectangle (2-20 % of the picture) is erased in all
+            frames.
+        gamma_jitter: random gamma, exponent from ``1 / (1 + x)`` to ``1 + x``.
+        saturation_jitter: random saturation, share; no effect on grey (infrared) video.
+        temporal_jitter: random change of the step between frames, share; 0 = none. Steps stay
+            whole, so 0.25 has an effect from ``sampling_rate`` 4 on.
+        logit_adjustment: strength (tau) of the class-prior adjustment of the loss; 0 = none.
+        focal_gamma: exponent of the focal loss; 0 = plain cross-entropy.
+        hard_negatives: share of the idle windows that is drawn from those the model confused most
+            in the round before, where there are more idle frames than the balance needs.
+        amp: precision on the accelerator: ``auto`` (bf16 where it is native, else fp16; fp32 on
+            CPU), ``bf16``, ``fp16`` or ``fp32``.
+        grad_checkpointing: recompute activations in the backward pass: less memory, a third slower.
+        compile: compile the model with ``torch.compile``: minutes at the start, faster steps.
+        val_windows_interval: epochs between cheap validations on windows only; 0 = none.
+        early_stop: validations without improvement after which the run ends; 0 = never.
+        save_minutes: minutes between states to resume from within an epoch; 0 = each epoch only.
         val_interval: epochs between validations; the last epoch is always validated.
-        num_workers: loader processes; 0 loads in the training process. Loader processes start
-            anew each epoch and lose what ``cache_mb`` kept.
-        cache_mb: decoded clips kept in memory per loading process.
+        num_workers: threads that load ahead; 0 loads when a batch is asked for. The result does
+            not depend on it.
+        cache_mb: decoded clips kept in memory per training process; those that do not fit are
+            decoded for each window, with the same result.
         shuffle_labels: permute the targets among the windows of each epoch: a control that must
             fail on real labels' task.
         seed: drives sampling, augmentation and initial weights.
@@ -72,13 +122,31 @@ class TrainConfig:
     clip_grad: float = 1.0
     background_share: float = 0.5
     flip: str = "horizontal"
-    jitter: float = 0.05
+    jitter: float = 0.1
     color_jitter: float = 0.2
     motion_init: bool = True
     pretrained: str | None = None
+    betas: str = "0.9, 0.999"
+    smoothing: float = 0.1
+    mixup_prob: float = 0.1
+    mixup: float = 0.2
+    cutmix: float = 0.0
+    reprob: float = 0.1
+    gamma_jitter: float = 0.2
+    saturation_jitter: float = 0.2
+    temporal_jitter: float = 0.25
+    logit_adjustment: float = 0.0
+    focal_gamma: float = 0.0
+    hard_negatives: float = 0.25
+    amp: str = "auto"
+    grad_checkpointing: bool = False
+    compile: bool = False
+    val_windows_interval: int = 1
+    early_stop: int = 0
+    save_minutes: float = 10.0
     val_interval: int = 5
-    num_workers: int = 0
-    cache_mb: int = 2048
+    num_workers: int = 4
+    cache_mb: int = 4096
     shuffle_labels: bool = False
     seed: int = 0
 
@@ -91,14 +159,23 @@ class TrainConfig:
         for name in ("lr", "layer_decay", "clip_grad"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}.")
-        for name in ("drop_path", "ema_decay", "background_share"):
+        for name in _BELOW_ONE:
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name} must be within [0, 1), got {getattr(self, name)}.")
-        for name in ("samples_per_epoch", "num_workers", "cache_mb", "warmup_epochs", "min_lr"):
+        for name in ("mixup_prob", "reprob", "hard_negatives"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must be within [0, 1], got {getattr(self, name)}.")
+        for name in _NOT_NEGATIVE:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}.")
-        if self.flip not in FLIPS:
-            raise ValueError(f"flip must be one of {', '.join(FLIPS)}, got {self.flip!r}.")
+        for name, allowed in (("flip", FLIPS), ("amp", AMP)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}."
+                )
+        if self.mixup_prob and not self.mixup and not self.cutmix:
+            raise ValueError("mixup_prob needs mixup or cutmix above 0: both are 0.")
+        _ = self.adam_betas
         self._check_fits_model()
         self.clip_spec()
 
@@ -116,6 +193,19 @@ class TrainConfig:
                     f"{below} or {below + unit}."
                 )
 
+    @property
+    def adam_betas(self) -> tuple[float, float]:
+        """``betas`` as numbers."""
+        try:
+            first, second = (float(part) for part in self.betas.split(","))
+        except ValueError:
+            first = second = -1.0
+        if not (0 <= first < 1 and 0 <= second < 1):
+            raise ValueError(
+                f"betas are two numbers within [0, 1), like '0.9, 0.999', got {self.betas!r}."
+            )
+        return first, second
+
     def clip_spec(self) -> ClipSpec:
         """The ClipSpec that the checkpoint carries."""
         return ClipSpec(
@@ -127,7 +217,7 @@ class TrainConfig:
 
     @property
     def total_batch(self) -> int:
-        """Windows per optimiser step."""
+        """Windows per optimiser step of one process."""
         return self.batch_size * self.update_freq
 
     def to_dict(self) -> dict[str, Any]:

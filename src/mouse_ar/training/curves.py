@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["CHARTS", "TrainingCurves"]
+__all__ = ["CHARTS", "SHARES", "TrainingCurves"]
 
 Event = Mapping[str, Any]
 Point = tuple[float, float]
@@ -16,6 +16,22 @@ CHARTS: Mapping[str, str] = {
     "score": "Validation score (0–1)",
     "frames": "Frame F1 per action (0–1)",
     "bouts": "Bout F1 per action (0–1)",
+    "windows": "Held-out windows: macro F1, average precision per class (0–1)",
+    "grad_norm": "Gradient norm",
+    "throughput": "Windows per second",
+    "data_wait": "Share of time spent waiting for data (0–1)",
+    "memory": "Memory of the device (MB)",
+}
+# Charts whose values lie within 0 and 1.
+SHARES = frozenset({"score", "frames", "bouts", "windows", "data_wait"})
+# Entry of a step -> its chart.
+_STEP_CHARTS = {
+    "loss": "loss",
+    "lr": "lr",
+    "grad_norm": "grad_norm",
+    "windows_per_second": "throughput",
+    "data_wait": "data_wait",
+    "memory_mb": "memory",
 }
 # More points do not show on a chart and make the page slow.
 _MOST_POINTS = 400
@@ -42,7 +58,7 @@ class TrainingCurves:
         """Take note of an event; whether anything that is shown has changed."""
         kind = str(event.get("event"))
         if kind == "resume":
-            self._forget(int(event["epoch"]))
+            self._forget(event)
         elif kind == "start":
             self._epochs = int(event.get("epochs", 0))
             self._steps_per_epoch = int(event.get("steps_per_epoch", 0))
@@ -51,10 +67,13 @@ class TrainingCurves:
             self._add_step(event)
         elif kind == "validation":
             self._add_validation(event)
+        elif kind == "validation_windows":
+            self._add_windows(event)
         text = _text(event, epochs=self._epochs)
         if text:
             self._log.append((int(event.get("epoch", -1)), text))
-        return kind in {"resume", "start", "step", "validation"} or text is not None
+        shown = {"resume", "start", "step", "validation", "validation_windows"}
+        return kind in shown or text is not None
 
     def lines(self, chart: str) -> dict[str, list[Point]]:
         """The lines of a chart by name; x is the epoch, from 0 at the start."""
@@ -96,9 +115,9 @@ class TrainingCurves:
     def _add_step(self, event: Event) -> None:
         epoch = int(event["epoch"])
         x = round(event["step"] / self._steps_per_epoch, 3) if self._steps_per_epoch else epoch
-        for name in ("loss", "lr"):
-            if name in event:
-                self._points.append((name, name, epoch, (x, float(event[name]))))
+        for name, chart in _STEP_CHARTS.items():
+            if event.get(name) is not None:
+                self._points.append((chart, chart, epoch, (x, float(event[name]))))
 
     def _add_validation(self, event: Event) -> None:
         epoch = int(event["epoch"])
@@ -111,8 +130,22 @@ class TrainingCurves:
                 if value is not None:
                     self._points.append((chart, action, epoch, (epoch + 1.0, float(value))))
 
-    def _forget(self, epoch: int) -> None:
-        self._points = [entry for entry in self._points if entry[2] < epoch]
+    def _add_windows(self, event: Event) -> None:
+        epoch, metrics = int(event["epoch"]), event.get("metrics") or {}
+        values = {("loss", "loss of held-out windows"): metrics.get("loss")}
+        values["windows", "macro F1"] = metrics.get("macro_f1")
+        for name, value in (metrics.get("average_precision") or {}).items():
+            values["windows", f"average precision: {name}"] = value
+        for (chart, line), value in values.items():
+            if value is not None:
+                self._points.append((chart, line, epoch, (epoch + 1.0, float(value))))
+
+    def _forget(self, resumed: Event) -> None:
+        epoch = int(resumed["epoch"])
+        steps = self._steps_per_epoch
+        # Steps of the epoch that were trained before the state was saved stand.
+        until = resumed["step"] / steps if steps and "step" in resumed else float(epoch)
+        self._points = [entry for entry in self._points if entry[2] < epoch or entry[3][0] <= until]
         self._log = [entry for entry in self._log if entry[0] < epoch]
 
 
@@ -131,6 +164,12 @@ def _text(event: Event, *, epochs: int) -> str | None:
         return f"Epoch {event['epoch'] + 1} of {epochs}: loss {event['loss']:.4f}"
     if kind == "validation":
         return f"Validation after epoch {event['epoch'] + 1}: score {event['score']:.3f}"
+    if kind == "validation_windows":
+        metrics = event.get("metrics") or {}
+        told = [
+            f"{n.replace('_', ' ')} {metrics[n]:.3f}" for n in ("loss", "macro_f1") if n in metrics
+        ]
+        return f"Held-out windows after epoch {event['epoch'] + 1}: {', '.join(told)}"
     if kind == "stopping":
         return "Stopping: the weights of now are validated and kept"
     if kind in {"end", "stopped"}:

@@ -17,7 +17,7 @@ class TrainingDevice:
     """A GPU, or the processor.
 
     Args:
-        name: as torch has it: ``cuda:0`` or ``cpu``.
+        name: as torch has it: ``cuda:0``, ``cuda`` for all of them, or ``cpu``.
         title: for lists.
         free_bytes: memory that is free now; None for the processor.
     """
@@ -41,4 +41,6 @@ def training_devices() -> list[TrainingDevice]:
     except Exception as error:  # a driver that is broken or older than torch wants
         _LOG.warning("The GPUs cannot be used: %s", error)
     found.sort(key=lambda device: -(device.free_bytes or 0))
+    if len(found) > 1:
+        found.append(TrainingDevice("cuda", f"All {len(found)} GPUs together"))
     return [*found, TrainingDevice("cpu", "CPU (slow: for trials only)")]

@@ -1,35 +1,33 @@
-"""The training loop: one process, one device; emits events and mirrors nothing."""
+"""The training loop of one process of a run; it emits events and mirrors nothing."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from torch.nn.functional import cross_entropy
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader
 
 from mouse_ar.core.actions import ActionSet
-from mouse_ar.core.decoding import DecodingParams
-from mouse_ar.data.pixels import normalise
 from mouse_ar.data.training_data import TrainingData
-from mouse_ar.mvd import MVD, PRESETS, load_pretrained, motion_init, save_checkpoint
+from mouse_ar.training.building import build_model, start_warnings
 from mouse_ar.training.clips import TrainingClips
 from mouse_ar.training.config import TrainConfig
-from mouse_ar.training.optim import build_optimizer, learning_rate
+from mouse_ar.training.distributed import Team
+from mouse_ar.training.judging import Judge
+from mouse_ar.training.loading import training_batches
+from mouse_ar.training.memory import out_of_memory_advice
+from mouse_ar.training.mining import mine
+from mouse_ar.training.pace import Pace
 from mouse_ar.training.state import load_state, save_state
-from mouse_ar.training.validation import Validation, validate_clips, validate_videos
+from mouse_ar.training.stepper import Stepper
 
 __all__ = ["Emit", "TrainResult", "Trainer"]
 
-# Below this a single GPU sees too few windows per step.
-_SMALL_BATCH = 6
+_STEPS_BETWEEN_EVENTS = 10
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -54,18 +52,20 @@ class TrainResult:
 class Trainer:
     """Fine-tunes an MVD on a Training Data project.
 
-    Every random choice follows from ``config.seed``; the state is saved after each epoch and a
-    new Trainer on the same directory continues from there.
+    Every random choice follows from ``config.seed`` and from where the run is, so a run that was
+    interrupted anywhere ends with the same weights as one that was not.
 
     Args:
         data: clips to train on and videos to validate on.
         config: settings.
         actions: classes, in model order.
         output: directory of the run; holds ``checkpoints/``.
-        device: where to train.
-        emit: receives one dict per event (``start``, ``step``, ``epoch``, ``validation``, …).
-        should_stop: asked before every step; where it says so the weights are validated, so that
-            there is a checkpoint, and the run ends. It is continued from its last full epoch.
+        device: where this process trains.
+        emit: receives one dict per event (``start``, ``step``, ``epoch``, ``validation``, …) in
+            the leading process.
+        should_stop: asked before every step, in the leading process; the state is saved, weights
+            are validated where none have been, so that there is a checkpoint, and the run ends.
+        team: the processes of the run.
     """
 
     def __init__(
@@ -78,251 +78,248 @@ class Trainer:
         device: torch.device,
         emit: Emit,
         should_stop: Callable[[], bool] = lambda: False,
+        team: Team | None = None,
     ) -> None:
-        self._config, self._actions, self._device, self._emit = config, actions, device, emit
+        self._team = team = team or Team()
+        self._config, self._actions, self._device = config, actions, device
+        self._emit: Emit = emit if team.leads else _nothing
         self._should_stop = should_stop
-        self._folder = output / "checkpoints"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._data = data
-        self._clips = TrainingClips(data, config=config, actions=actions)
+        folder = output / "checkpoints"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._state_path = folder / "last.pt"
+        step_windows = config.total_batch * team.world_size
+        self._clips = TrainingClips(data, config=config, actions=actions, step_windows=step_windows)
+        self._steps_per_epoch = self._clips.samples_per_epoch // step_windows
+        self._augment = self._clips.augmentation(device)
         torch.manual_seed(config.seed)
-        self._model = self._build_model()
-        self._optimizer = build_optimizer(self._model, config)
-        self._ema = (
-            AveragedModel(self._model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))  # type: ignore[no-untyped-call]
-            if config.ema_decay
-            else None
+        self._stepper = Stepper(
+            build_model(config, num_classes=len(actions.classes), emit=self._emit).to(device),
+            config,
+            team=team,
+            device=device,
+            prior_K=self._clips.class_prior,
+            steps_per_epoch=self._steps_per_epoch,
         )
-        self._steps_per_epoch = math.ceil(self._clips.samples_per_epoch / config.total_batch)
-        self._epoch, self._best_epoch, self._best_score = 0, -1, -1.0
-        self._started = time.monotonic()
-
-    @property
-    def _on_cuda(self) -> bool:
-        return self._device.type == "cuda"
-
-    @property
-    def _state_path(self) -> Path:
-        return self._folder / "last.pt"
+        # Each process drops other paths.
+        torch.manual_seed(config.seed + team.rank)
+        self._judge = Judge(
+            data,
+            clips=self._clips,
+            config=config,
+            actions=actions,
+            device=device,
+            team=team,
+            path=folder / "best.safetensors",
+            emit=self._emit,
+        )
+        self._epoch = self._step_in_epoch = 0
+        self._saved = time.monotonic()
 
     @property
     def best_path(self) -> Path:
         """Checkpoint of the best weights so far."""
-        return self._folder / "best.safetensors"
+        return self._judge.path
 
     def run(self) -> TrainResult:
         """Train until the last epoch.
 
         Raises:
             ResumeError: the directory holds a run with other settings or data.
-            FloatingPointError: the loss is not finite.
+            FloatingPointError: loss or gradient is not finite; names the clips.
+            RuntimeError: the GPU's memory is full; names settings to lower.
         """
         self._resume()
+        config = self._config
         self._emit(
-            {"event": "start", "epoch": self._epoch, "epochs": self._config.epochs}
+            {"event": "start", "epoch": self._epoch, "epochs": config.epochs}
             | {"steps_per_epoch": self._steps_per_epoch, "clips": self._clips.counts}
+            | {"processes": self._team.world_size, "device": str(self._device)}
         )
-        for text in self._warnings():
+        for text in start_warnings(config, device=self._device, processes=self._team.world_size):
             self._emit({"event": "warning", "text": text})
-        first = self._epoch
-        for epoch in range(first, self._config.epochs):
-            if not self._train_epoch(epoch, first):
-                return self._stopped(epoch)
-            last = epoch + 1 == self._config.epochs
-            if last or (epoch + 1) % self._config.val_interval == 0:
-                self._validate(epoch)
-            self._epoch = epoch + 1
+        self._pace = Pace(
+            steps=(config.epochs - self._epoch) * self._steps_per_epoch - self._step_in_epoch,
+            windows_per_step=config.total_batch * self._team.world_size,
+            device=self._device,
+        )
+        while self._epoch < config.epochs and not self._given_up():
+            if not self._train_epoch():
+                return self._stopped()
+            self._epoch, self._step_in_epoch = self._epoch + 1, 0
+            self._after_epoch(self._epoch - 1)
             self._save()
-        self._emit({"event": "end", "best_epoch": self._best_epoch, "score": self._best_score})
-        return TrainResult(self.best_path, self._best_epoch, self._best_score)
+        judge = self._judge
+        self._emit({"event": "end", "best_epoch": judge.best_epoch, "score": judge.best_score})
+        return TrainResult(judge.path, judge.best_epoch, judge.best_score)
 
-    def _stopped(self, epoch: int) -> TrainResult:
-        self._emit({"event": "stopping", "epoch": epoch})
-        self._validate(epoch)
-        self._emit({"event": "stopped", "best_epoch": self._best_epoch, "score": self._best_score})
-        return TrainResult(self.best_path, self._best_epoch, self._best_score, stopped=True)
-
-    def _warnings(self) -> list[str]:
-        config, found = self._config, []
-        if self._on_cuda and config.batch_size < _SMALL_BATCH and config.update_freq == 1:
-            found.append(
-                f"batch_size {config.batch_size} gives noisy gradients: accumulate them, for "
-                f"example with update_freq={math.ceil(_SMALL_BATCH / config.batch_size)}."
-            )
-        if not config.pretrained and config.layer_decay < 1:
-            found.append(
-                f"layer_decay {config.layer_decay} is for pre-trained weights: from scratch the "
-                "lower layers hardly learn. Set layer_decay=1.0, or give weights in pretrained."
-            )
-        return found
-
-    def _build_model(self) -> MVD:
-        config = self._config
-        model = MVD(
-            replace(
-                PRESETS[config.model],
-                image_size=config.input_size,
-                num_frames=config.num_frames,
-                num_classes=len(self._actions.classes),
-                drop_path=config.drop_path,
-            )
-        )
-        if config.motion_init and not config.pretrained:
-            motion_init(model, seed=config.seed)
-        if config.pretrained:
-            report = load_pretrained(model, Path(config.pretrained))
-            self._emit({"event": "weights", "report": report.summary()})
-        return model.to(self._device)
-
-    def _train_epoch(self, epoch: int, first: int) -> bool:
-        """Whether it was trained to its end."""
-        config = self._config
-        self._model.train()
-        loader = DataLoader(
-            self._clips.epoch(epoch),
-            batch_size=config.batch_size,
-            num_workers=config.num_workers,
-            pin_memory=self._on_cuda,
-        )
-        step = epoch * self._steps_per_epoch
-        losses: list[float] = []
-        waited, mark = 0.0, time.monotonic()
-        for number, batch in enumerate(loader):
-            if self._should_stop():
-                return False
-            waited += time.monotonic() - mark
-            update = (number + 1) % config.update_freq == 0 or number + 1 == len(loader)
-            losses.append(self._step(batch, step, update=update))
-            step += update
-            if update and (step % 10 == 0 or number + 1 == len(loader)):
-                self._emit_step(epoch, first, step, losses[-10:])
-            mark = time.monotonic()
-        self._emit(
-            {"event": "epoch", "epoch": epoch, "loss": sum(losses) / len(losses)}
-            | {"data_wait_seconds": round(waited, 3)}
-        )
+    def _given_up(self) -> bool:
+        """Whether so many validations brought nothing that the run is over."""
+        if not self._config.early_stop or self._judge.stale < self._config.early_stop:
+            return False
+        stale = self._judge.stale
+        self._emit({"event": "early_stop", "epoch": self._epoch - 1, "validations": stale})
         return True
 
-    def _step(self, batch: dict[str, torch.Tensor], step: int, *, update: bool) -> float:
-        rate = learning_rate(step, config=self._config, steps_per_epoch=self._steps_per_epoch)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate * group["lr_scale"]
-        frames = batch["frames"].to(self._device, non_blocking=True)
-        target_NK = batch["target"].to(self._device, non_blocking=True)
-        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._on_cuda):
-            logits_NK = self._model(normalise(frames))
-        loss = cross_entropy(logits_NK.float(), target_NK)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise FloatingPointError(
-                f"The loss is {value} at step {step}. Lower lr, or check the weights in "
-                f"'pretrained'; the last good state is {self._state_path}."
-            )
-        (loss / self._config.update_freq).backward()  # type: ignore[no-untyped-call]
-        if update:
-            nn.utils.clip_grad_norm_(self._model.parameters(), self._config.clip_grad)
-            self._optimizer.step()
-            self._optimizer.zero_grad(set_to_none=True)
-            if self._ema is not None:
-                self._ema.update_parameters(self._model)
-        return value
+    def _after_epoch(self, epoch: int) -> None:
+        """Validate and mine where it is time."""
+        config = self._config
+        last = epoch + 1 == config.epochs
+        if config.val_windows_interval and (epoch + 1) % config.val_windows_interval == 0:
+            self._judge.windows(self._stepper.evaluated, epoch=epoch)
+        if last or (epoch + 1) % config.val_interval == 0:
+            self._judge.videos(self._stepper.evaluated, epoch=epoch)
+            if not last:
+                self._mine(epoch)
 
-    def _emit_step(self, epoch: int, first: int, step: int, losses: list[float]) -> None:
-        done = step - first * self._steps_per_epoch
-        total = (self._config.epochs - first) * self._steps_per_epoch
-        elapsed = time.monotonic() - self._started
-        self._emit(
-            {"event": "step", "epoch": epoch, "step": step, "loss": sum(losses) / len(losses)}
-            | {
-                "lr": self._optimizer.param_groups[0]["lr"]
-                / self._optimizer.param_groups[0]["lr_scale"]
-            }
-            | {"windows_per_second": round(done * self._config.total_batch / elapsed, 1)}
-            | {"eta_seconds": round(elapsed / done * (total - done), 1)}
+    def _mine(self, epoch: int) -> None:
+        with self._stepper.precision.autocast():
+            mined = mine(
+                self._stepper.evaluated,
+                self._clips,
+                epoch=epoch,
+                config=self._config,
+                device=self._device,
+                team=self._team,
+            )
+        if mined is not None:
+            self._emit({"event": "mined", "epoch": epoch} | vars(mined))
+
+    def _stopped(self) -> TrainResult:
+        self._emit({"event": "stopping", "epoch": self._epoch})
+        self._save()
+        judge = self._judge
+        if judge.best_epoch < 0:
+            # The state does not know of it: the continued run judges as if it had not stopped.
+            judge.videos(self._stepper.evaluated, epoch=self._epoch)
+        self._emit({"event": "stopped", "best_epoch": judge.best_epoch, "score": judge.best_score})
+        return TrainResult(judge.path, judge.best_epoch, judge.best_score, stopped=True)
+
+    def _train_epoch(self) -> bool:
+        """Train to the end of the epoch; False where the run is to stop before it."""
+        config, team, epoch = self._config, self._team, self._epoch
+        self._stepper.model.train()
+        batches = training_batches(
+            self._clips,
+            epoch=epoch,
+            config=config,
+            rank=team.rank,
+            world_size=team.world_size,
+            skip=self._step_in_epoch * config.update_freq,
+            pin_memory=self._device.type == "cuda",
+        )
+        losses: list[float] = []
+        while self._step_in_epoch < self._steps_per_epoch:
+            stop, save = team.highest(*self._wishes())
+            if stop:
+                return False
+            if save:
+                self._save()
+            with self._pace.waiting():
+                ready = [next(batches) for _ in range(config.update_freq)]
+            try:
+                loss, norm = self._step(ready)
+            except torch.OutOfMemoryError as error:
+                raise RuntimeError(out_of_memory_advice(config, error)) from error
+            losses.append(loss)
+            self._step_in_epoch += 1
+            self._pace.stepped()
+            self._emit_step(losses, norm)
+        self._emit({"event": "epoch", "epoch": epoch, "loss": sum(losses) / max(1, len(losses))})
+        return True
+
+    def _wishes(self) -> tuple[float, float]:
+        """What the leading process wants to be done before a step: stop, save."""
+        if not self._team.leads:
+            return 0.0, 0.0
+        minutes = (time.monotonic() - self._saved) / 60
+        due = bool(self._config.save_minutes) and minutes >= self._config.save_minutes
+        return float(self._should_stop()), float(due)
+
+    def _step(self, batches: list[dict[str, Any]]) -> tuple[float, float]:
+        """One optimiser step; its mean loss over all processes' windows here, gradient norm."""
+        losses = []
+        for number, batch in enumerate(batches):
+            inputs, target_NK = self._augment(batch, epoch=self._epoch)
+            last = number + 1 == len(batches)
+            losses.append(self._stepper.gradients(inputs, target_NK, last=last))
+        norm = self._stepper.update(self._epoch * self._steps_per_epoch + self._step_in_epoch)
+        # Gradients are shared, so all processes see that they are not finite.
+        if not math.isfinite(norm) or self._team.highest(
+            float(not all(map(math.isfinite, losses)))
+        ) != [0.0]:
+            self._not_finite(batches, losses, norm)
+        return sum(losses) / len(losses), norm
+
+    def _not_finite(self, batches: list[dict[str, Any]], losses: list[float], norm: float) -> None:
+        step = self._epoch * self._steps_per_epoch + self._step_in_epoch
+        found = [batch for batch, loss in zip(batches, losses) if not math.isfinite(loss)]
+        names = {name for batch in found or batches for name in self._clips.names(batch["sample"])}
+        told = [loss for loss in losses if not math.isfinite(loss)], sorted(names)
+        everyone = self._team.gathered(told)
+        guilty, clips = next((one for one in everyone if one[0]), told)
+        what = f"loss is {guilty[0]}" if guilty else f"gradient norm is {norm}"
+        raise FloatingPointError(
+            f"The {what} at step {step}. Lower lr, look at the clips of that step "
+            f"({', '.join(clips)}), or check the weights in 'pretrained'; the last good state is "
+            f"{self._state_path}."
         )
 
-    def _evaluated(self) -> MVD:
-        """The weights that count: the averaged ones once they have settled."""
-        model = self._model if self._ema is None else self._ema.module
-        assert isinstance(model, MVD)
-        return model.eval()
-
-    def _validate(self, epoch: int) -> None:
-        model = self._evaluated()
-        if self._data.val:
-            result = validate_videos(
-                model,
-                records=self._data.val,
-                spec=self._config.clip_spec(),
-                training_fps=self._clips.fps,
-                actions=self._actions,
-                device=self._device,
-            )
-        else:
-            result = validate_clips(
-                model,
-                dataset=self._clips.held_out,
-                decoding=DecodingParams.defaults(
-                    self._actions, spec=self._config.clip_spec(), fps=self._clips.fps
-                ),
-                device=self._device,
-                batch_size=self._config.batch_size,
-                judged_on=self._clips.judged_on,
-            )
+    def _emit_step(self, losses: list[float], norm: float) -> None:
+        done = self._step_in_epoch
+        if done % _STEPS_BETWEEN_EVENTS and done != self._steps_per_epoch:
+            return
+        recent = losses[-_STEPS_BETWEEN_EVENTS:]
         self._emit(
-            {"event": "validation", "epoch": epoch, "score": result.score}
-            | {"metrics": result.metrics, "decoding": result.report}
-        )
-        # A later epoch wins a tie: it has seen more.
-        if result.score >= self._best_score:
-            self._best_score, self._best_epoch = result.score, epoch
-            self._save_best(model, result)
-
-    def _save_best(self, model: MVD, result: Validation) -> None:
-        save_checkpoint(
-            self.best_path,
-            model,
-            spec=self._config.clip_spec(),
-            actions=self._actions,
-            decoding=result.decoding.to_dict(),
-            training_fps=self._clips.fps,
-            metadata={
-                "epoch": self._best_epoch,
-                "val_score": self._best_score,
-                "decoding_report": result.report,
-                "train_config": self._config.to_dict(),
-                "data_fingerprint": self._data.fingerprint,
-            },
+            {"event": "step", "epoch": self._epoch}
+            | {"step": self._epoch * self._steps_per_epoch + done}
+            | {"loss": sum(recent) / len(recent), "lr": self._stepper.rate}
+            | {"grad_norm": round(norm, 4)}
+            | self._pace.figures()
         )
 
     def _save(self) -> None:
-        save_state(
-            self._state_path,
-            {
-                "fingerprint": self._clips.fingerprint,
-                "epoch": self._epoch,
-                "best_epoch": self._best_epoch,
-                "best_score": self._best_score,
-                "model": self._model.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
-                "ema": None if self._ema is None else self._ema.state_dict(),
-                "rng": torch.get_rng_state(),
-                # drop_path draws on the device
-                "cuda_rng": torch.cuda.get_rng_state_all() if self._on_cuda else [],
-            },
-        )
+        rng = {
+            "cpu": torch.get_rng_state(),
+            # drop_path draws on the device
+            "cuda": torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None,
+        }
+        every_rng = self._team.gathered(rng)
+        if self._team.leads:
+            save_state(
+                self._state_path,
+                {
+                    "fingerprint": self._clips.fingerprint,
+                    "epoch": self._epoch,
+                    "step_in_epoch": self._step_in_epoch,
+                    "rng": every_rng,
+                    "judge": self._judge.state(),
+                    "clips": self._clips.state(),
+                    **self._stepper.state(),
+                },
+            )
+        self._saved = time.monotonic()
 
     def _resume(self) -> None:
-        state = load_state(self._state_path, fingerprint=self._clips.fingerprint)
+        state = load_state(
+            self._state_path,
+            fingerprint=self._clips.fingerprint,
+            processes=self._team.world_size,
+        )
         if state is None:
             return
-        self._epoch = state["epoch"]
-        self._best_epoch, self._best_score = state["best_epoch"], state["best_score"]
-        self._model.load_state_dict(state["model"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        if self._ema is not None:
-            self._ema.load_state_dict(state["ema"])
-        torch.set_rng_state(state["rng"])
-        if self._on_cuda and state.get("cuda_rng"):
-            torch.cuda.set_rng_state_all(state["cuda_rng"])
-        self._emit({"event": "resume", "epoch": self._epoch})
+        self._epoch, self._step_in_epoch = state["epoch"], state["step_in_epoch"]
+        self._judge.load_state(state["judge"])
+        self._clips.load_state(state["clips"])
+        self._stepper.load_state(state)
+        rng: Mapping[str, Any] = state["rng"][self._team.rank]
+        torch.set_rng_state(rng["cpu"])
+        if rng["cuda"] is not None and self._device.type == "cuda":
+            torch.cuda.set_rng_state(rng["cuda"], self._device)
+        self._emit(
+            {"event": "resume", "epoch": self._epoch}
+            | {"step": self._epoch * self._steps_per_epoch + self._step_in_epoch}
+        )
+
+
+def _nothing(event: dict[str, Any]) -> None:
+    pass

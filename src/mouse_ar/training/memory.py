@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from mouse_ar.mvd import PRESETS
 from mouse_ar.training.config import TrainConfig
 
-__all__ = ["training_memory_bytes"]
+__all__ = ["out_of_memory_advice", "training_memory_bytes"]
 
 # Weights, gradients and AdamW's two moments, all float32.
 _BYTES_PER_WEIGHT = 16
@@ -35,3 +36,42 @@ def training_memory_bytes(config: TrainConfig) -> float:
     kept = _BYTES_PER_WEIGHT + (4 if config.ema_decay else 0)
     activations = config.batch_size * tokens * width * model.depth * _BYTES_PER_CHANNEL
     return weights * kept + activations + _OVERHEAD
+
+
+def out_of_memory_advice(config: TrainConfig, error: BaseException) -> str:
+    """What to lower, and by how much, when a GPU's memory is full.
+
+    Args:
+        config: settings of the run.
+        error: torch's.
+    """
+    now = training_memory_bytes(config)
+
+    def share(changed: TrainConfig) -> str:
+        return f"about {training_memory_bytes(changed) / now:.0%} of the memory"
+
+    found = []
+    if config.batch_size > 1:
+        size = config.batch_size // 2
+        freq = math.ceil(config.total_batch / size)
+        fewer = replace(config, batch_size=size, update_freq=freq)
+        found.append(
+            f"batch_size={size} with update_freq={freq} ({share(fewer)}, the same result but for "
+            "rounding)"
+        )
+    if not config.grad_checkpointing:
+        found.append("grad_checkpointing=true (less memory for activations, about a third slower)")
+    step = PRESETS[config.model].tubelet_size
+    frames = config.num_frames // 2 // step * step
+    if frames:
+        shorter = replace(config, num_frames=frames, sampling_rate=2 * config.sampling_rate)
+        found.append(
+            f"num_frames={frames} with sampling_rate={shorter.sampling_rate} ({share(shorter)}, "
+            "the same time span seen at fewer moments)"
+        )
+    if len(found) < 3:
+        found.append("a smaller model or input_size")
+    return (
+        "The GPU's memory is full. Set " + "; or ".join(found) + ". What was trained so far is "
+        f"kept, but other settings start a run of their own ({error})."
+    )

@@ -12,7 +12,7 @@ from mouse_ar.training.config import TrainConfig
 __all__ = ["build_optimizer", "learning_rate", "scaled_lr"]
 
 
-def build_optimizer(model: MVD, config: TrainConfig) -> torch.optim.AdamW:
+def build_optimizer(model: MVD, config: TrainConfig, *, world_size: int = 1) -> torch.optim.AdamW:
     """Group the parameters by layer and by whether they decay.
 
     A layer ``i`` of ``L`` has the rate ``lr * layer_decay ** (L - i)`` (BEiT, and MVD's own
@@ -37,18 +37,23 @@ def build_optimizer(model: MVD, config: TrainConfig) -> torch.optim.AdamW:
         assert isinstance(params, list)
         params.append(parameter)
     return torch.optim.AdamW(
-        list(groups.values()), lr=scaled_lr(config), betas=(0.9, 0.999), eps=1e-8
+        list(groups.values()),
+        lr=scaled_lr(config, world_size=world_size),
+        betas=config.adam_betas,
+        eps=1e-8,
     )
 
 
-def scaled_lr(config: TrainConfig) -> float:
-    """Linear scaling rule: ``lr`` holds for a total batch of 256."""
-    return config.lr * config.total_batch / 256
+def scaled_lr(config: TrainConfig, *, world_size: int = 1) -> float:
+    """Linear scaling rule: ``lr`` holds for a total batch of 256 over all processes."""
+    return config.lr * config.total_batch * world_size / 256
 
 
-def learning_rate(step: int, *, config: TrainConfig, steps_per_epoch: int) -> float:
+def learning_rate(
+    step: int, *, config: TrainConfig, steps_per_epoch: int, world_size: int = 1
+) -> float:
     """Learning rate of an optimiser step: linear warm-up, then half a cosine."""
-    peak = scaled_lr(config)
+    peak = scaled_lr(config, world_size=world_size)
     floor = peak * config.min_lr
     warmup = round(config.warmup_epochs * steps_per_epoch)
     if step < warmup:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ from mouse_ar.data.files import write_text
 from mouse_ar.data.training_data import TrainingData, open_training_data
 from mouse_ar.pipelines.store import BusyError
 from mouse_ar.training.config import TrainConfig
+from mouse_ar.training.distributed import Team
 from mouse_ar.training.loop import Emit, Trainer, TrainResult
+from mouse_ar.training.preflight import ensure_trainable
+from mouse_ar.training.tensorboard import TensorBoardLog
 
 __all__ = ["train"]
 
@@ -30,13 +34,13 @@ def train(
     actions: ActionSet,
     device: torch.device,
     emit: Emit,
-    restart: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
+    team: Team | None = None,
 ) -> TrainResult:
-    """Train, or go on with an interrupted run.
+    """Train, or go on with an interrupted run; every process of it calls this.
 
     Writes ``checkpoints/best.safetensors``, ``checkpoints/last.pt`` (to resume from),
-    ``events.jsonl`` and ``hyperparameters.yaml`` below ``output``.
+    ``events.jsonl``, ``tensorboard/`` and ``hyperparameters.yaml`` below ``output``.
 
     Args:
         data: Training Data project.
@@ -45,8 +49,8 @@ def train(
         actions: classes.
         device: where to train.
         emit: receives every event that is also logged.
-        restart: discard an earlier run in ``output`` instead of going on with it.
         should_stop: see :class:`~mouse_ar.training.loop.Trainer`.
+        team: the processes of the run, one by default.
 
     Raises:
         FileNotFoundError: no project at ``data``.
@@ -60,6 +64,11 @@ def train(
             f"{data} holds no training clips, only val or test videos: expected datasets "
             f"{list(actions.datasets)}. Run `mouse-ar preprocess` first."
         )
+    team = team or Team()
+    trained = _Run(training_data, output, config=config, actions=actions, device=device, team=team)
+    if not team.leads:
+        team.wait()
+        return trained(_nothing, should_stop)
     output.mkdir(parents=True, exist_ok=True)
     try:
         held = FileLock(output / ".lock", timeout=0).acquire()
@@ -68,52 +77,70 @@ def train(
             f"Another training is writing to {output}. Wait for it, or choose another folder; "
             "nothing was changed."
         ) from error
-    with held:
-        if restart:
-            shutil.rmtree(output / "checkpoints", ignore_errors=True)
-            (output / "events.jsonl").unlink(missing_ok=True)
-        return _train(
-            training_data,
-            output,
-            config=config,
-            actions=actions,
-            device=device,
-            emit=emit,
-            should_stop=should_stop,
-        )
-
-
-def _train(
-    data: TrainingData,
-    output: Path,
-    *,
-    config: TrainConfig,
-    actions: ActionSet,
-    device: torch.device,
-    emit: Emit,
-    should_stop: Callable[[], bool],
-) -> TrainResult:
-    path = output / "events.jsonl"
-    # A run that was killed may have left half a line.
-    torn = path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n")
-    with path.open("a", encoding="utf-8") as log:
-        if torn:
-            log.write("\n")
+    with held, _event_log(output) as log:
 
         def both(event: dict[str, Any]) -> None:
-            log.write(json.dumps(event) + "\n")
-            log.flush()
+            log(event)
             emit(event)
 
-        trainer = Trainer(
-            data,
+        ensure_trainable(
+            training_data,
             config=config,
             actions=actions,
             output=output,
-            device=device,
             emit=both,
-            should_stop=should_stop,
+            world_size=team.world_size,
         )
-        result = trainer.run()
-    write_text(output / "hyperparameters.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))
+        team.wait()
+        result = trained(both, should_stop)
+        settings = yaml.safe_dump(config.to_dict(), sort_keys=False)
+        write_text(output / "hyperparameters.yaml", settings)
     return result
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What all processes of a run do alike."""
+
+    data: TrainingData
+    output: Path
+    config: TrainConfig
+    actions: ActionSet
+    device: torch.device
+    team: Team
+
+    def __call__(self, emit: Emit, should_stop: Callable[[], bool]) -> TrainResult:
+        trainer = Trainer(
+            self.data,
+            config=self.config,
+            actions=self.actions,
+            output=self.output,
+            device=self.device,
+            emit=emit,
+            should_stop=should_stop,
+            team=self.team,
+        )
+        return trainer.run()
+
+
+@contextmanager
+def _event_log(output: Path) -> Iterator[Emit]:
+    """What writes events to ``events.jsonl`` and TensorBoard."""
+    path = output / "events.jsonl"
+    # A run that was killed may have left half a line.
+    torn = path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n")
+    board = TensorBoardLog(output / "tensorboard")
+    with path.open("a", encoding="utf-8") as file, closing(board):
+        if torn:
+            file.write("\n")
+
+        def write(event: dict[str, Any]) -> None:
+            file.write(json.dumps(event) + "\n")
+            file.flush()
+            board(event)
+
+        yield write
+
+
+def _nothing(event: dict[str, Any]) -> None:
+    pass

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,19 @@ from mouse_ar.data.dataset import ClipDataset
 from mouse_ar.data.pixels import normalise
 from mouse_ar.data.training_data import VideoRecord
 from mouse_ar.mvd import MVD
-from mouse_ar.pipelines.scoring import score_video
+from mouse_ar.pipelines.scoring import Progress, score_video
 from mouse_ar.video.probe import probe
 
-__all__ = ["Validation", "split_clips", "validate_clips", "validate_videos"]
+__all__ = [
+    "Validation",
+    "judge_videos",
+    "merge_shares",
+    "score_videos",
+    "share_videos",
+    "split_clips",
+    "validate_clips",
+    "validate_videos",
+]
 
 
 @dataclass(frozen=True)
@@ -35,12 +45,14 @@ class Validation:
         decoding: parameters to store with these weights.
         metrics: JSON-ready numbers for the event stream.
         report: how the decoding came about, for people.
+        scores: per-frame scores by video key, where whole videos were judged.
     """
 
     score: float
     decoding: DecodingParams
     metrics: dict[str, Any]
     report: dict[str, Any]
+    scores: Mapping[str, ActionScores] = field(default_factory=dict)
 
 
 def validate_videos(
@@ -51,55 +63,163 @@ def validate_videos(
     training_fps: float,
     actions: ActionSet,
     device: torch.device,
+    progress: Progress | None = None,
 ) -> Validation:
-    """Run the inference path over full-length videos, fit the decoding, score the bouts."""
-    scores = [
-        _score(model, record, spec=spec, fps=training_fps, actions=actions, device=device)
-        for record in records
-    ]
+    """Run the inference path over full-length videos, fit the decoding, score the bouts.
+
+    Several processes share the work with :func:`share_videos`, :func:`score_videos`,
+    :func:`merge_shares` and :func:`judge_videos`, which this function is made of.
+    """
+    scores = score_videos(
+        model,
+        records,
+        spec=spec,
+        training_fps=training_fps,
+        actions=actions,
+        device=device,
+        progress=progress,
+    )
+    return judge_videos(scores, records, spec=spec, training_fps=training_fps, actions=actions)
+
+
+def share_videos(records: Sequence[VideoRecord], *, parts: int) -> list[list[int]]:
+    """Divide videos among processes so that all have about the same number of frames.
+
+    Args:
+        records: the videos.
+        parts: number of processes.
+
+    Returns:
+        For each process the positions of its videos, ascending; the same on every process. Some
+        are empty where there are fewer videos than processes.
+    """
+    shares: list[list[int]] = [[] for _ in range(parts)]
+    frames = [0] * parts
+    for index in sorted(range(len(records)), key=lambda i: (-records[i].num_frames, i)):
+        least = frames.index(min(frames))
+        shares[least].append(index)
+        frames[least] += records[index].num_frames
+    return [sorted(share) for share in shares]
+
+
+def merge_shares(
+    shares: Sequence[Sequence[int]], parts: Sequence[Sequence[ActionScores]]
+) -> list[ActionScores]:
+    """The scores of all processes in the order of the videos; inverse of :func:`share_videos`.
+
+    Args:
+        shares: positions of each process's videos.
+        parts: each process's scores, in that order.
+
+    Raises:
+        ValueError: a process has not scored just its videos.
+    """
+    for number, (share, part) in enumerate(zip(shares, parts, strict=True)):
+        if len(share) != len(part):
+            raise ValueError(
+                f"Process {number} was given {len(share)} videos and returned scores of "
+                f"{len(part)}: merge what score_videos returns for the share, in its order."
+            )
+    by_index = {
+        index: scores
+        for share, part in zip(shares, parts, strict=True)
+        for index, scores in zip(share, part, strict=True)
+    }
+    return [by_index[index] for index in range(len(by_index))]
+
+
+def score_videos(
+    model: MVD,
+    records: Sequence[VideoRecord],
+    *,
+    spec: ClipSpec,
+    training_fps: float,
+    actions: ActionSet,
+    device: torch.device,
+    progress: Progress | None = None,
+) -> list[ActionScores]:
+    """Per-frame scores of full-length videos, as inference makes them.
+
+    Every video is decoded once, and only the frames of the windows at hand are in memory.
+
+    Args:
+        model: in eval mode on ``device``.
+        records: the videos; those of one process where several share the work.
+        spec: ClipSpec at ``training_fps``.
+        training_fps: frame rate that the sampling rate refers to.
+        actions: classes, in model order.
+        device: where the model runs.
+        progress: called with (frames done, frames in all).
+
+    Raises:
+        VideoError: a video cannot be read.
+    """
+    total = sum(record.num_frames for record in records)
+    done, found = 0, []
+    for record in records:
+        meta = probe(record.path)
+        found.append(
+            score_video(
+                model,
+                path=record.path,
+                meta=meta,
+                track=record.track,
+                spec=spec.for_fps(meta.fps, reference_fps=training_fps),
+                actions=actions,
+                device=device,
+                progress=None if progress is None else partial(_tell, progress, done, total),
+            )
+        )
+        done += record.num_frames
+    return found
+
+
+def _tell(progress: Progress, before: int, total: int, done: int, _: int) -> None:
+    progress(before + done, total)
+
+
+def judge_videos(
+    scores: Sequence[ActionScores],
+    records: Sequence[VideoRecord],
+    *,
+    spec: ClipSpec,
+    training_fps: float,
+    actions: ActionSet,
+) -> Validation:
+    """Fit the decoding to the scores of videos with known bouts, and score the bouts.
+
+    Args:
+        scores: of :func:`score_videos`, one per record.
+        records: the videos with their labels.
+        spec: ClipSpec at ``training_fps``.
+        training_fps: frame rate that the sampling rate refers to.
+        actions: classes.
+    """
     fitted = fit_decoding(
         [(score, record.ethogram) for score, record in zip(scores, records, strict=True)],
         actions=actions,
         ignored=[record.ignored for record in records],
         defaults=DecodingParams.defaults(actions, spec=spec, fps=training_fps),
     )
+    by_key = {record.key: score for record, score in zip(records, scores, strict=True)}
     evaluation = evaluate(
         {
             record.key: VideoPair(
-                predicted=decode(score, actions=actions, params=fitted.params),
+                predicted=decode(by_key[record.key], actions=actions, params=fitted.params),
                 truth=record.ethogram,
                 ignored=record.ignored,
             )
-            for record, score in zip(records, scores, strict=True)
+            for record in records
         },
         actions=actions,
+        scores=by_key,
     )
     return Validation(
         score=evaluation.macro_bout_f1 or 0.0,
         decoding=fitted.params,
         metrics=evaluation.to_dict()["pooled"],
         report=fitted.to_dict(),
-    )
-
-
-def _score(
-    model: MVD,
-    record: VideoRecord,
-    *,
-    spec: ClipSpec,
-    fps: float,
-    actions: ActionSet,
-    device: torch.device,
-) -> ActionScores:
-    meta = probe(record.path)
-    return score_video(
-        model,
-        path=record.path,
-        meta=meta,
-        track=record.track,
-        spec=spec.for_fps(meta.fps, reference_fps=fps),
-        actions=actions,
-        device=device,
+        scores=by_key,
     )
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from mouse_ar.training.curves import TrainingCurves
+from mouse_ar.training.curves import CHARTS, SHARES, TrainingCurves
 
 START = {"event": "start", "epoch": 0, "epochs": 3, "steps_per_epoch": 10, "clips": {"idle": 4}}
 
@@ -57,3 +57,28 @@ def test_many_points_are_thinned_and_the_last_is_kept() -> None:
     points = curves.lines("loss")["loss"]
     assert len(points) < 500
     assert points[-1][1] == 1 / 2999
+
+
+def test_windows_and_what_the_machine_does_have_charts() -> None:
+    facts = {"grad_norm": 2.5, "data_wait": 0.04, "memory_mb": 900, "windows_per_second": 40.0}
+    curves = TrainingCurves([START, step(10, 1.0) | facts])
+    metrics = {"loss": 0.7, "macro_f1": 0.6, "average_precision": {"twitch": 0.4, "idle": None}}
+    assert curves.add({"event": "validation_windows", "epoch": 0, "metrics": metrics})
+    assert curves.lines("windows") == {
+        "macro F1": [(1.0, 0.6)],
+        "average precision: twitch": [(1.0, 0.4)],
+    }
+    assert curves.lines("loss") == {
+        "loss": [(1.0, 1.0)],
+        "loss of held-out windows": [(1.0, 0.7)],
+    }
+    for chart, value in (("grad_norm", 2.5), ("data_wait", 0.04), ("memory", 900.0)):
+        assert curves.lines(chart) == {chart: [(1.0, value)]}
+    assert curves.lines("throughput") == {"throughput": [(1.0, 40.0)]}
+    assert curves.log[-1] == "Held-out windows after epoch 1: loss 0.700, macro f1 0.600"
+    curves.add({"event": "resume", "epoch": 0})
+    assert curves.lines("windows") == {}
+
+
+def test_charts_of_shares_are_charts() -> None:
+    assert set(CHARTS) >= SHARES

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 import tiny
-from mouse_ar.data.files import read_json
 from mouse_ar.mvd import load_checkpoint
-from mouse_ar.training.launch import TrainingFailedError, TrainingProcess, read_events
+from mouse_ar.pipelines.store import BusyError
+from mouse_ar.training.launch import TrainingFailedError, TrainingProcess, Workers
+from mouse_ar.training.run_folder import read_events
 from tiny import ACTIONS
 
 FOUR = replace(tiny.TRAIN, epochs=4)
@@ -25,7 +26,7 @@ ENDLESS = replace(tiny.TRAIN, epochs=10_000)
 
 
 def start(data: Path, output: Path, **options: Any) -> TrainingProcess:
-    settings = {"config": FOUR, "actions": ACTIONS, "device": "cpu"}
+    settings = {"config": FOUR, "actions": ACTIONS, "workers": Workers()}
     return TrainingProcess(data, output, **{**settings, **options})
 
 
@@ -34,6 +35,8 @@ def follow(process: TrainingProcess, until: Callable[[dict[str, Any]], bool]) ->
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for event in process.events():
+            if event["event"] in {"checking", "data", "warning"}:
+                continue
             seen.append(event["event"])
             if until(event):
                 return seen
@@ -86,19 +89,61 @@ def test_the_cause_of_a_failure_is_told(tmp_path: Path) -> None:
         process.check()
 
 
-def test_a_signal_is_told_whatever_the_log_says(tmp_path: Path) -> None:
-    process = TrainingProcess.__new__(TrainingProcess)
-    process._log_path = tmp_path / "train.log"
-    process._log_path.write_text("UserWarning: something harmless\n")
-    for number, text in (
-        (signal.SIGKILL, r"SIGKILL \(signal 9: out of memory\?\)"),
-        (signal.SIGSEGV, r"SIGSEGV \(signal 11\)"),
-    ):
-        process._process = subprocess.Popen(["sleep", "60"])
-        process._process.send_signal(number)
-        process._process.wait()
-        with pytest.raises(TrainingFailedError, match=f"{text}; the last line.*harmless"):
-            process.check()
+def test_a_process_that_dies_ends_the_run(data: Path, tmp_path: Path) -> None:
+    process = start(data, tmp_path / "run", config=ENDLESS, workers=Workers(processes=2))
+    follow(process, is_a("epoch"))
+    (other,) = [pid for pid, rank in ranks(process).items() if rank == "1"]
+    os.kill(other, signal.SIGKILL)
+    assert process.wait(60), "the rest must not wait for it"
+    with pytest.raises(TrainingFailedError, match=r"ended by SIGKILL \(signal 9: out of memory"):
+        process.check()
+
+
+def ranks(process: TrainingProcess) -> dict[int, str]:
+    """Rank by number of process."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            entries = dict(
+                entry.split("=", 1) for entry in path.read_text().split("\0") if "=" in entry
+            )
+            command = (path.parent / "cmdline").read_text()
+        except OSError:
+            continue
+        if "RANK" in entries and str(process.output) in command:
+            found[int(path.parent.name)] = entries["RANK"]
+    return found
+
+
+def test_two_starters_do_not_share_a_folder(data: Path, tmp_path: Path) -> None:
+    process = start(data, tmp_path / "run", config=ENDLESS)
+    follow(process, is_a("epoch"))
+    with pytest.raises(BusyError, match="Another training"):
+        start(data, tmp_path / "run", config=ENDLESS)
+    process.kill()
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"nodes": 2}, "HOST:PORT"),
+        ({"nodes": 2, "rendezvous": "a:1", "node_rank": 2}, r"within 0\.\.1, got 2"),
+        ({"device": "cuda:0,cuda:1", "processes": 3}, "per GPU: got 3"),
+    ],
+)
+def test_workers_that_cannot_be(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        Workers(**options)
+
+
+def test_torchrun_is_told_of_gpus_and_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
+    workers = Workers("cuda:0,cuda:2", nodes=2, node_rank=1, rendezvous="first:29400")
+    command = " ".join(workers.command())
+    assert "--nproc-per-node 2" in command
+    assert "--nnodes 2 --node-rank 1" in command
+    assert "--rdzv-endpoint first:29400" in command
+    assert workers.environment()["CUDA_VISIBLE_DEVICES"] == "4,6"
 
 
 def test_a_line_that_a_killed_run_left_unfinished(data: Path, tmp_path: Path) -> None:
@@ -117,23 +162,6 @@ def test_a_line_that_a_killed_run_left_unfinished(data: Path, tmp_path: Path) ->
     again.kill()
     assert [event["event"] for event in read_events(run)].count("start") == 2
     assert path.read_bytes().startswith(whole + b'{"event": "st\n{')
-
-
-def test_a_parent_that_ended_before_its_child_was_ready() -> None:
-    code = "import os, sys, mouse_ar.training.child as c; print(c._stop_wish(int(sys.argv[1]))())"
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    for parent, stops in ((ended.pid, "True"), (os.getpid(), "False")):
-        done = subprocess.run(
-            [sys.executable, "-c", code, str(parent)], capture_output=True, text=True, check=True
-        )
-        assert done.stdout.strip() == stops
-
-
-def test_the_child_is_told_its_parent(tmp_path: Path) -> None:
-    process = start(tmp_path / "nothing", tmp_path / "run")
-    process.kill()
-    assert read_json(tmp_path / "run/spec.json")["parent"] == os.getpid()
 
 
 def test_it_does_not_outlive_who_started_it(data: Path, tmp_path: Path) -> None:

@@ -66,6 +66,22 @@ class AppPage:
         """Type into a text field of a card."""
         within.locator("input[type=text]:visible, textarea:visible").nth(number).fill(text)
 
+    def field(self, title: str, *, within: Any) -> Any:
+        """The field with a title; not one that it lies in."""
+        heading = self.page.locator("b").filter(has_text=title)
+        return within.locator(".stand-in-field").filter(has=heading).last
+
+    def select(self, label: str, *, of: Any) -> None:
+        """Choose from the list of a field."""
+        of.locator(".el-select").click()
+        self.page.locator(".el-select-dropdown__item:visible", has_text=label).click()
+
+    def holds(self, box: Any, text: str, *, seconds: float = SECONDS) -> None:
+        """Wait until a text field holds a text among others."""
+        from playwright.sync_api import expect
+
+        expect(box).to_have_value(re.compile(re.escape(text)), timeout=1000 * seconds)
+
     def see(self, text: str, *, within: Any = None, seconds: float = SECONDS) -> None:
         """Wait until a text can be read."""
         scope = self.page if within is None else within

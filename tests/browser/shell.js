@@ -45,6 +45,7 @@
         if (message.runAction) this.$root.$emit(message.runAction.action, message.runAction.payload);
       },
       async post(path, payload) {
+        await this.$nextTick();  // a number of Element tells of a change before it makes it
         const answer = await fetch(new URL('.' + path, document.baseURI), {
           method: 'POST',
           headers: { 'Content-Type': 'application/json' },

@@ -12,6 +12,7 @@ from browser.conftest import OpenApp
 from e2e.driver import REPO
 from e2e.test_train_app import training_data
 from e2e.train_setting import TINY, environment
+from mouse_ar.sly.ui.train_form import MORE
 from supervisely_double.double import Double, running
 
 pytestmark = pytest.mark.slow
@@ -50,10 +51,20 @@ def test_every_step_and_a_training(double: Double, training_data: Path, open_app
         third = page.card("Step 3")
         page.see("Estimated memory of a GPU", within=third, seconds=5)
         page.screenshot("step3")
-        third.locator("textarea:visible").first.fill(yaml.safe_dump({**TINY, "epochs": 0}))
+        for section in MORE:
+            third.get_by_text(section, exact=True).click()
+        text = third.locator("textarea:visible").first
+        page.field("Label smoothing", within=third).locator("input").fill("0.25")
+        page.holds(text, "smoothing: 0.25")
+        page.field("Compile the model", within=third).locator(".el-switch").click()
+        page.holds(text, "compile: true")
+        page.select("All eight poses", of=page.field("Flips", within=third))
+        page.holds(text, "flip: dihedral")
+        page.screenshot("step3_more", of=third)
+        text.fill(yaml.safe_dump({**TINY, "epochs": 0}))
         page.click("Check the settings", within=third)
         page.see("epochs must be at least 1, got 0", within=third)
-        third.locator("textarea:visible").first.fill(yaml.safe_dump({**TINY, "epochs": 8}))
+        text.fill(yaml.safe_dump({**TINY, "epochs": 8}))
         page.click("Check the settings", within=third)
         page.see("4 frames at a time", within=third)
         page.click("Continue", within=third)

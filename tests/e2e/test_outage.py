@@ -21,10 +21,10 @@ from mouse_ar.sly.limits import PATIENCE_VARIABLE
 from supervisely_double.double import Double, running
 from tiny import NUM_FRAMES
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 # Of the end of a run that waits a second for an instance: what it still tries included.
-ENDS_SECONDS = 90.0
+ENDS_SECONDS = 150.0
 
 
 @dataclass

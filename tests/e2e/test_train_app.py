@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 import tiny
+from doubles.files import FileServer
 from e2e.driver import running_app
 from e2e.train_setting import (
     APP,
@@ -25,7 +27,7 @@ from e2e.train_setting import (
     weights,
 )
 from mouse_ar.core.actions import ActionSet
-from mouse_ar.mvd import read_checkpoint_info
+from mouse_ar.mvd import MVD, MVDConfig, read_checkpoint_info
 from mouse_ar.sly.lab_actions import ACTIONS_FILE
 from mouse_ar.sly.saved_run import RunStore
 from mouse_ar.sly.train_request import TrainRequest
@@ -70,6 +72,11 @@ def test_all_steps_by_hand(double: Double, training_data: Path, tmp_path: Path) 
         app.set("params_yaml", text=yaml.safe_dump(TINY))
         app.click("params_apply")
         assert app.state("params_epochs")["value"] == 2
+        by_form = {"smoothing": 0.05, "flip": "dihedral", "grad_checkpointing": True}
+        for name, value in by_form.items():
+            assert TINY[name] != value
+            app.set(f"params_{name}", call="value_changed", value=value)
+        app.set("params_more", value=["Random changes"])
         assert any("4 frames at a time, 0.40 s" in line for line in app.notes("params_message"))
         app.click("params_continue")
         assert app.state("experiment_name")["value"] == "mice vit_tiny"
@@ -86,6 +93,9 @@ def test_all_steps_by_hand(double: Double, training_data: Path, tmp_path: Path) 
         assert app.notes("found_note") == []
     info = experiment(double)
     assert info["experiment_name"] == "first try"
+    saved = artifacts(double)
+    used = yaml.safe_load(saved[info["artifacts_dir"] + info["hyperparameters"]])
+    assert used.items() >= {**TINY, **by_form}.items()
     assert artifacts(double)[info["artifacts_dir"] + "report.html"]
     (tmp_path / "best.safetensors").write_bytes(weights(double))
     assert read_checkpoint_info(tmp_path / "best.safetensors").actions == of_lab
@@ -150,7 +160,8 @@ def test_a_new_process_goes_on_where_a_killed_one_was(
     double: Double, training_data: Path, tmp_path: Path
 ) -> None:
     project = double.add_project("mice", folder=training_data)
-    given = environment(double, project, **autorun(epochs=10, samples_per_epoch=48, val_interval=4))
+    settings = autorun(epochs=10, samples_per_epoch=48, val_interval=4, smoothing=0.05)
+    given = environment(double, project, **settings)
     with running_app(APP, tmp_path / "undisturbed", environment=given) as app:
         assert app.ended(150) == 0, app.log[-3000:]
     expected = weights(double)
@@ -166,6 +177,7 @@ def test_a_new_process_goes_on_where_a_killed_one_was(
         assert "“by itself” is not finished" in app.notes("found_note")[0]
         assert len(app.data("run_chart_loss")["series"][0]["data"]) >= 5
         assert app.state("params_epochs")["value"] == 10
+        assert app.state("params_smoothing")["value"] == 0.05
         app.click("found_continue")
         app.wait_for_note("run_outcome", "The best checkpoint", seconds=150)
         assert any(line.startswith("Continuing after") for line in app.data("run_log")["lines"])
@@ -174,6 +186,76 @@ def test_a_new_process_goes_on_where_a_killed_one_was(
     with running_app(APP, tmp_path / "app", environment=by_hand) as app:
         app.click("data_continue")
         assert app.notes("found_note") == [], "what is done is not offered again"
+
+
+@pytest.fixture
+def public(tmp_path: Path) -> Iterator[FileServer]:
+    """Public weights of the tiny model and of another, on a server of their own."""
+    model = MVD(MVDConfig.preset("vit_tiny"))
+    encoder = {f"encoder.{key}": value for key, value in model.state_dict().items()
+               if not key.startswith(("head", "fc_norm"))}  # fmt: skip
+    torch.save({"model": encoder}, tmp_path / "tiny.pth")
+    with FileServer((tmp_path / "tiny.pth").read_bytes()) as server:
+        models = [
+            {"name": "tiny_public", "title": "Tiny, public", "preset": "vit_tiny"},
+            {"name": "small_public", "title": "Small, public", "preset": "vit_small"},
+        ]
+        catalog = {
+            **dict.fromkeys(("source", "licence_url"), "https://example.org/"),
+            "licence": "CC BY-NC 4.0", "non_commercial": True,
+            "models": [{**model, "url": server.file} for model in models],
+        }  # fmt: skip
+        (tmp_path / "catalog.yaml").write_text(yaml.safe_dump(catalog))
+        yield server
+
+
+def test_public_weights_are_fetched_at_the_start(
+    double: Double, training_data: Path, tmp_path: Path, public: FileServer
+) -> None:
+    project = double.add_project("mice", folder=training_data)
+    own = {"MOUSE_AR_CATALOG": str(tmp_path / "catalog.yaml")}
+    with running_app(
+        APP, tmp_path / "app", environment={**environment(double, project), **own}
+    ) as app:
+        app.click("data_continue")
+        app.set("model_start", value="public")
+        (licence,) = app.notes("model_licence_about")
+        assert "CC BY-NC 4.0. NOT FOR COMMERCIAL USE" in licence
+        assert [item["value"] for item in app.data("model_public")["items"]] == ["small_public"]
+        app.set("model_preset", call="value_changed", value="vit_base")
+        app.click("model_continue")
+        assert "There are no public weights of this size" in app.notes("model_note")[0]
+        app.set("model_preset", call="value_changed", value="vit_tiny")
+        (link,) = app.data("model_catalog")["links"]
+        assert link["about"] == "downloaded when the training starts"
+        app.click("model_continue")
+        assert app.notes("model_note") == ["Tiny, starting from tiny_public."]
+        app.set("params_yaml", text=yaml.safe_dump(TINY))
+        app.click("params_continue")
+        app.click("experiment_continue")
+        assert not public.seen
+        public.always = "page"
+        app.click("run_start")
+        app.wait_for_note("run_outcome", "web page instead of the file")
+        assert not artifacts(double)
+        public.always, public.faults = None, [("cut", 1000)]
+        app.click("found_continue")
+        app.wait_for_note("run_outcome", "The best checkpoint")
+        (bar,) = [row for row in app.data("run_progress")["rows"] if "weights" in row["title"]]
+        assert (bar["detail"], bar["percent"]) == ("tiny_public (kB)", 100)
+        assert any("tensors loaded" in line for line in app.data("run_log")["lines"])
+    info = experiment(double)
+    assert info["base_checkpoint"] == "tiny_public"
+    report = artifacts(double)[info["artifacts_dir"] + "report.html"].decode()
+    assert "tiny_public (CC BY-NC 4.0, not for commercial use; so is this model)" in report
+
+    requests = len(public.seen)
+    given = {**environment(double, project, **{**autorun(), "weights": "tiny_public"}), **own}
+    with running_app(APP, tmp_path / "app", environment=given, production=True) as app:
+        assert app.ended(120) == 0, app.log[-3000:]
+    assert len(public.seen) == requests, "fetched once for all runs"
+    infos = [path for path in artifacts(double) if path.endswith("/experiment_info.json")]
+    assert len(infos) == 2
 
 
 def test_what_was_left_of_another_project_is_not_gone_on_with(
@@ -196,6 +278,7 @@ def test_what_cannot_be_is_told_in_its_place(
     project = double.add_project("mice", folder=training_data)
     with running_app(APP, tmp_path / "app", environment=environment(double, project)) as app:
         app.click("data_continue")
+        app.set("model_start", value="file")
         app.click("model_continue")
         assert "Enter the path of the weights" in app.notes("model_note")[0]
         app.set("model_file", value="/models/none.pth")
@@ -220,6 +303,18 @@ def test_what_cannot_be_is_told_in_its_place(
             assert told in app.notes("params_message")[0]
             app.click("params_continue")
             assert told in app.notes("params_note")[0]
+        app.set("params_yaml", text="")
+        for name, value, told in (
+            ("smoothing", 1, "smoothing must be within [0, 1), got 1"),
+            ("flip", "up", "flip must be one of none, horizontal, dihedral"),
+            ("compile", "maybe", "Setting compile expects bool, got 'maybe'"),
+        ):
+            before = app.state(f"params_{name}")["value"]
+            app.set(f"params_{name}", call="value_changed", value=value)
+            assert told in app.notes("params_message")[0]
+            app.click("params_continue")
+            assert told in app.notes("params_note")[0]
+            app.set(f"params_{name}", call="value_changed", value=before)
         app.set("params_yaml", text="epochs: [")
         app.set("params_seed", call="value_changed", value=4)
         assert "Correct the text first" in app.notes("params_message")[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mouse_ar.data.disk import NoSpaceError
+
 __all__ = ["NoSpaceError", "RefusedError", "TransferError"]
 
 _KEPT = "What is finished is kept"
@@ -50,7 +52,3 @@ _ADVICE = {
     404: "check the number: it does not exist (any more), or this token may not see it",
 }
 _OTHER = "once that is put right, a new start goes on after it"
-
-
-class NoSpaceError(OSError):
-    """Not enough disk space for what is about to be done; nothing was begun."""

@@ -62,6 +62,11 @@ class RunStore:
         """Mirror of the project without videos."""
         return self._folder / "overview"
 
+    @property
+    def weights(self) -> Path:
+        """Public weights, shared by all runs."""
+        return self._folder / "weights"
+
     def last(self) -> SavedRun | None:
         """The last run; None where there is none, or nobody can read it any more."""
         try:

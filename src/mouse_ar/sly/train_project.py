@@ -17,6 +17,7 @@ from mouse_ar.detection.tracking import DETECT_EVERY
 from mouse_ar.pipelines.evaluate import EvaluatedVideos, evaluate_videos
 from mouse_ar.pipelines.predictor import load_predictor, pick_device
 from mouse_ar.pipelines.tracks import Tracker
+from mouse_ar.pipelines.weights import PublicWeights
 from mouse_ar.report.evaluation import evaluation_page, plot_training, write_evaluation
 from mouse_ar.sly.batch import sized
 from mouse_ar.sly.errors import TransferError
@@ -24,11 +25,12 @@ from mouse_ar.sly.experiments import artifacts_folder, write_artifacts
 from mouse_ar.sly.mirror import mirror_project
 from mouse_ar.sly.mirror_reports import PullReport
 from mouse_ar.sly.project import RemoteProject
-from mouse_ar.sly.team_files import download_file, find_file
+from mouse_ar.sly.team_files import find_file
 from mouse_ar.sly.team_uploads import upload_folder
 from mouse_ar.sly.train_request import TrainRequest
-from mouse_ar.training.config import TrainConfig
-from mouse_ar.training.launch import TrainingProcess, read_events
+from mouse_ar.sly.train_weights import origin_of, with_local_weights
+from mouse_ar.training.launch import TrainingProcess, Workers
+from mouse_ar.training.run_folder import read_events
 
 __all__ = ["TrainOutcome", "train_project"]
 
@@ -74,6 +76,7 @@ def train_project(
     on_event: Callable[[dict[str, Any]], None],
     progress: Progress,
     data: Path | None = None,
+    public: PublicWeights | None = None,
 ) -> TrainOutcome:
     """Train on a Training Data project and evaluate on its test videos.
 
@@ -91,20 +94,33 @@ def train_project(
         on_event: receives the events of the training.
         progress: called with (what, done, total).
         data: folder of the mirror, where several runs share one; ``work/data`` by default.
+        public: weights that ``pretrained`` may name; downloaded where they are not there yet.
 
     Raises:
         TransferError: the instance failed, or did not give all videos; a further run goes on.
+        DownloadError: public weights cannot be had; a further run goes on.
         TrainingFailedError: the training did.
         ValueError: nothing to train on.
     """
     data = work / "data" if data is None else data
+    # First what is small and may fail for want of a way to the web.
+    config = with_local_weights(
+        project, request.config, work, public=public, team_id=team_id, progress=progress
+    )
     _refuse_incomplete(project, mirror_project(project, data, progress=progress))
-    config = _with_local_weights(project, request.config, work, team_id=team_id, progress=progress)
     run = work / "run"
-    process = TrainingProcess(data, run, config=config, actions=actions, device=request.device)
+    process = TrainingProcess(
+        data, run, config=config, actions=actions, workers=Workers(request.device)
+    )
     stopped = _follow(process, stop=stop, on_event=on_event, progress=progress)
     evaluated = _evaluate(
-        data, run, work / "evaluation", request, actions=actions, progress=progress
+        data,
+        run,
+        work / "evaluation",
+        request,
+        actions=actions,
+        origin=origin_of(request.config, public),
+        progress=progress,
     )
     metrics = _metrics(evaluated)
     remote = request.remote or artifacts_folder(
@@ -159,28 +175,6 @@ def _refuse_incomplete(project: RemoteProject, pulled: PullReport) -> None:
     )
 
 
-def _with_local_weights(
-    project: RemoteProject,
-    config: TrainConfig,
-    work: Path,
-    *,
-    team_id: int,
-    progress: Progress,
-) -> TrainConfig:
-    """The settings with the weights to start from on this disk."""
-    if config.pretrained is None:
-        return config
-    path = work / "weights" / Path(config.pretrained).name
-    download_file(
-        project.connection,
-        config.pretrained,
-        path,
-        team_id=team_id,
-        progress=lambda done: progress(*sized("downloading weights", done)),
-    )
-    return TrainConfig.from_dict({**config.to_dict(), "pretrained": str(path)})
-
-
 def _follow(
     process: TrainingProcess,
     *,
@@ -189,13 +183,12 @@ def _follow(
     progress: Progress,
 ) -> bool:
     """Mirror a training until it ends; whether it was stopped."""
-    total, stopped, asked, started = 1, False, 0.0, False
+    total, stopped, asked = 1, False, 0.0
     try:
         while True:
             running = process.running
             for event in process.events():
                 on_event(event)
-                started = True
                 kind = event["event"]
                 if kind == "start":
                     total = max(1, event["epochs"] * event["steps_per_epoch"])
@@ -206,9 +199,7 @@ def _follow(
                 if not stopped:
                     process.check()
                 return stopped
-            # A signal before its first event, or a second one when it is about to exit, would
-            # end it at once: it does not listen then.
-            if stop.is_set() and started and not asked:
+            if stop.is_set() and not asked:
                 asked = time.monotonic()
                 process.stop()
             if asked and time.monotonic() - asked > _LATEST_SECONDS:
@@ -228,6 +219,7 @@ def _evaluate(
     request: TrainRequest,
     *,
     actions: ActionSet,
+    origin: str,
     progress: Progress,
 ) -> EvaluatedVideos | None:
     """Evaluate the best checkpoint on ``test``; None where there are no test videos."""
@@ -257,7 +249,7 @@ def _evaluate(
         },
         facts={
             "network": request.config.model,
-            "weights at the start": request.config.pretrained or "none",
+            "weights at the start": origin,
             "window": f"{request.config.num_frames} frames x {request.config.sampling_rate}",
             "checkpoint (SHA-256)": predictor.sha256,
         },

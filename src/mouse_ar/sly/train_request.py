@@ -17,7 +17,7 @@ class TrainRequest:
 
     Args:
         name: of the experiment.
-        config: settings; ``pretrained`` is a path in Team Files.
+        config: settings; ``pretrained`` is a path in Team Files or the name of public weights.
         device: like ``cpu`` or ``cuda:0``.
         app_state: what was chosen in the app, kept with the artifacts.
         remote: folder of the artifacts in Team Files; None = the task's own.

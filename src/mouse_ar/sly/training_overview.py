@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from mouse_ar.data.data_summary import DataSummary, summarise_data
 from mouse_ar.data.training_data import open_training_data
-from mouse_ar.report.data_summary import DataSummary, summarise_data
 from mouse_ar.sly.mirror import mirror_annotations
 from mouse_ar.sly.names import dataset_to_local
 from mouse_ar.sly.project import RemoteProject

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from mouse_ar.core.types import Bout, Box, Interval, Track
+from mouse_ar.data import disk
 from mouse_ar.data.annotations import ProjectTag, VideoAnnotation
 from mouse_ar.data.config_files import load_actions
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.pipelines.store import BusyError, Store
-from mouse_ar.sly import disk
 from mouse_ar.sly.batch import sized
 from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.errors import NoSpaceError, RefusedError, TransferError

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from mouse_ar.data import disk
 from mouse_ar.detection.exchange import TransientError
-from mouse_ar.sly import disk
 from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.errors import NoSpaceError, RefusedError, TransferError
 from mouse_ar.sly.limits import PATIENCE_VARIABLE, Limits

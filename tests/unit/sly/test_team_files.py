@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mouse_ar.sly import disk
+from mouse_ar.data import disk
 from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.errors import NoSpaceError, RefusedError, TransferError
 from mouse_ar.sly.streams import hash_of

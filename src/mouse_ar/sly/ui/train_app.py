@@ -12,6 +12,7 @@ from supervisely import Application
 from supervisely.app.widgets import Button, Container
 
 from mouse_ar.mvd.catalog import WeightsCatalog, load_catalog
+from mouse_ar.pipelines.weights import PublicWeights
 from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.errors import TransferError
 from mouse_ar.sly.experiment_list import list_experiments
@@ -61,9 +62,9 @@ class TrainApp:
         self._resumed: SavedRun | None = None
         self._cut_off: SavedRun | None = None
         self.data = DataStep(self._open_own, folder=self._store.overview)
-        self.model = ModelStep(
-            catalog=_catalog(catalog), experiments=self._experiments, exists=self._exists
-        )
+        found = _catalog(catalog)
+        public = None if found is None else PublicWeights(found, self._store.weights)
+        self.model = ModelStep(public=public, experiments=self._experiments, exists=self._exists)
         self.params = ParamsStep(
             training_devices(),
             model=lambda: (self.model.preset, self.model.weights),
@@ -82,6 +83,7 @@ class TrainApp:
             store=self._store,
             open_project=self._open,
             closing=lambda: self.run.closing,
+            public=public,
         )
         self._found = Notes("found_note")
         self._continue = Button("Continue this training", widget_id="found_continue")
@@ -141,6 +143,7 @@ class TrainApp:
     def _show_left(self, saved: SavedRun) -> None:
         self.training.show(saved)
         self.steps.restore(saved.request.app_state)
+        self.model.show_catalog()
 
     def _offer(self, saved: SavedRun) -> None:
         """Show a run that was left, and go on with it where nobody may be there to ask."""

@@ -12,7 +12,7 @@ from mouse_ar.sly.ui.links import LogTail
 from mouse_ar.sly.ui.progress_panel import time_text
 from mouse_ar.sly.ui.tables import LineChart
 from mouse_ar.sly.ui.widgets import Notes
-from mouse_ar.training.curves import CHARTS, TrainingCurves
+from mouse_ar.training.curves import CHARTS, SHARES, TrainingCurves
 
 __all__ = ["TrainingCharts"]
 
@@ -23,7 +23,7 @@ class TrainingCharts:
     """Shows what the events of a run say, once a second at most, however many there are.
 
     Widgets: ``{prefix}_now`` (notes: epoch, throughput, time left, best score),
-    ``{prefix}_chart_{loss,lr,score,frames,bouts}`` and ``{prefix}_log``.
+    ``{prefix}_chart_*`` (one per :data:`~mouse_ar.training.curves.CHARTS`) and ``{prefix}_log``.
 
     Args:
         prefix: of the widget ids.
@@ -42,7 +42,7 @@ class TrainingCharts:
                 y_title="",
                 height_px=240,
                 digits=6 if name == "lr" else 2,
-                y_range=None if name in {"loss", "lr"} else (0.0, 1.0),
+                y_range=(0.0, 1.0) if name in SHARES else None,
             )
             for name, title in CHARTS.items()
         }
@@ -53,10 +53,13 @@ class TrainingCharts:
                 gap=12, widgets_style="display: block; min-width: 0",
                 widget_id=f"{prefix}_charts_{a}",
             )
-            for a, b in (("loss", "lr"), ("frames", "bouts"))
+            for a, b in (
+                ("loss", "lr"), ("frames", "bouts"), ("windows", "grad_norm"),
+                ("throughput", "data_wait"),
+            )
         ]  # fmt: skip
         self.layout: Widget = Container(
-            [self._now, pairs[0], self._charts["score"], pairs[1],
+            [self._now, pairs[0], self._charts["score"], *pairs[1:], self._charts["memory"],
              Field(self._log, title="Log", widget_id=f"{prefix}_log_field")],
             gap=12, widget_id=f"{prefix}_training",
         )  # fmt: skip

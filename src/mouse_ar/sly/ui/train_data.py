@@ -105,6 +105,8 @@ class DataStep:
     def check(self) -> str | None:
         """Why there can be no training on it, if so."""
         self.wait()
+        if self._overview is not None and self._overview.summary.errors:
+            return " ".join(self._overview.summary.errors)
         return self._problem
 
     def summary(self) -> str:
@@ -154,4 +156,4 @@ class DataStep:
             ]
             for name, videos, sources, seconds, bouts in summary.rows
         ], columns=columns)  # fmt: skip
-        self._warnings.set_list(summary.warnings)
+        self._warnings.set_list([*summary.errors, *summary.warnings])

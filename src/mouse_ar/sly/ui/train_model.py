@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from supervisely.app.widgets import Container, Field, Input, OneOf, RadioGroup, Widget
+from supervisely.app.widgets import Container, Field, Input, OneOf, RadioGroup, Select, Widget
 
-from mouse_ar.mvd.catalog import WeightsCatalog
+from mouse_ar.mvd.catalog import CatalogEntry
+from mouse_ar.pipelines.weights import PublicWeights, local_weights
 from mouse_ar.sly.experiments import Experiment
 from mouse_ar.sly.ui.links import Links
 from mouse_ar.sly.ui.listed_select import ListedSelect
@@ -35,19 +36,25 @@ MODELS: Mapping[str, tuple[str, str]] = {
         "app out, not for results.",
     ),
 }
-_LICENCE = (
-    "Public MVD weights are under {licence}: not for commercial use, and neither is a model that "
-    "was trained from them."
-)
+
+
+_MISSING: Mapping[str, str] = {
+    "public": "There are no public weights of this size: choose another, or start from something "
+    "else.",
+    "file": "Enter the path of the weights in Team Files, or start from something else.",
+    "experiment": "Choose an experiment, or start from something else.",
+}
+_WIDTH_PX = 520
 
 
 class ModelStep:
-    """Widgets ``model_preset``, ``model_start`` (radio: scratch, file or experiment),
+    """Widgets ``model_preset``, ``model_start`` (radio: public, file, experiment or scratch),
+    ``model_public`` (select: name of public weights), ``model_catalog`` (links to them),
     ``model_file`` (input: path in Team Files), ``model_experiment`` (select: path of the best
-    checkpoint), ``model_experiment_refresh``, ``model_catalog`` (links) and notes.
+    checkpoint), ``model_experiment_refresh`` and notes.
 
     Args:
-        catalog: public weights; None where the list is missing.
+        public: weights of others; None where their list is missing.
         experiments: those in Team Files.
         exists: whether there is a file of that path in Team Files.
     """
@@ -55,11 +62,11 @@ class ModelStep:
     def __init__(
         self,
         *,
-        catalog: WeightsCatalog | None,
+        public: PublicWeights | None,
         experiments: Callable[[], list[Experiment]],
         exists: Callable[[str], bool],
     ) -> None:
-        self._catalog, self._list, self._exists = catalog, experiments, exists
+        self._public, self._list, self._exists = public, experiments, exists
         self._known: dict[str, Experiment] = {}
         self._preset = RadioGroup(
             [RadioGroup.Item(name, label, content=self._about(name))
@@ -75,6 +82,7 @@ class ModelStep:
             what="experiments",
             empty="There is no experiment of this app in /experiments yet.",
         )
+        self._named = Select([], widget_id="model_public", width_px=_WIDTH_PX)
         self._page = Links("model_catalog")
         self._start = self._starts()
         self.layout: Widget = Container(
@@ -95,8 +103,10 @@ class ModelStep:
 
     @property
     def weights(self) -> str | None:
-        """Path in Team Files of the weights to start from; None = from scratch."""
+        """Name of public weights or path in Team Files to start from; None = from scratch."""
         start = self._start.get_value()
+        if start == "public":
+            return str(self._named.get_value() or "") or None
         if start == "file":
             return str(self._file.get_value() or "").strip() or None
         return (self._experiment.value or None) if start == "experiment" else None
@@ -111,7 +121,7 @@ class ModelStep:
 
         Args:
             preset: of the network; None leaves it.
-            weights: path in Team Files, or ``scratch``; None leaves it.
+            weights: name of public weights, path in Team Files, or ``scratch``; None leaves it.
 
         Raises:
             ValueError: there is no such network.
@@ -120,22 +130,25 @@ class ModelStep:
             if preset not in MODELS:
                 raise ValueError(f"Unknown model {preset!r}; allowed: {', '.join(MODELS)}.")
             self._preset.set_value(preset)
+        self.show_catalog()
         if weights == "scratch":
             self._start.set_value("scratch")
+        elif weights is not None and self._entry(weights) is not None:
+            self._start.set_value("public")
+            self._named.set_value(weights)
         elif weights is not None:
             self._start.set_value("file")
             self._file.set_value(weights)
-        self.show_catalog()
 
     def check(self) -> str | None:
         """What is missing, if anything."""
         if self.scratch:
             return None
-        path = self.weights
-        if path is None and self._start.get_value() == "experiment":
-            return "Choose an experiment, or start from something else."
+        path, start = self.weights, str(self._start.get_value())
         if path is None:
-            return "Enter the path of the weights in Team Files, or start from something else."
+            return _MISSING[start]
+        if start == "public":
+            return self._check_public(path)
         if not path.startswith("/"):
             return f"A path in Team Files starts with /, got “{path}”."
         experiment = self._known.get(path)
@@ -148,17 +161,43 @@ class ModelStep:
             return f"There is no file “{path}” in Team Files. Upload it there, or correct the path."
         return None
 
+    def _check_public(self, name: str) -> str | None:
+        entry = self._entry(name)
+        if entry is None or entry.preset != self.preset:
+            return (
+                f"“{name}” are no public weights of the size that is chosen above: choose another "
+                "size, or start from something else."
+            )
+        return None if entry.url else f"No file of “{name}” is published. {entry.obtain}"
+
     def summary(self) -> str:
         """One line on the choice."""
         return f"{MODELS[self.preset][0]}, {self._origin()}."
 
     def show_catalog(self) -> None:
         """List the public weights that fit the network, with their pages."""
-        entries = self._catalog.entries if self._catalog is not None else ()
-        self._page.show([
-            (e.title, e.page or "", "" if e.page else "no file is published")
-            for e in entries if e.preset == self.preset
-        ])  # fmt: skip
+        entries = [entry for entry in self._entries if entry.preset == self.preset]
+        self._page.show([(e.title, e.url or "", self._state(e)) for e in entries])
+        chosen = str(self._named.get_value() or "")
+        items = [Select.Item(e.name, e.title) for e in entries if e.url]
+        names = [str(item.value) for item in items]
+        self._named.set(items=items)
+        self._named.set_value(chosen if chosen in names else next(iter(names), None))
+
+    @property
+    def _entries(self) -> tuple[CatalogEntry, ...]:
+        return () if self._public is None else self._public.catalog.entries
+
+    def _entry(self, name: str) -> CatalogEntry | None:
+        return next((entry for entry in self._entries if entry.name == name), None)
+
+    def _state(self, entry: CatalogEntry) -> str:
+        """Whether weights are there already."""
+        assert self._public is not None
+        here = local_weights(entry, self._public.folder)
+        if here is not None:
+            return f"already here, {here.size / 1e6:.1f} MB"
+        return "downloaded when the training starts" if entry.url else "no file is published"
 
     def _origin(self) -> str:
         if self.scratch:
@@ -172,14 +211,19 @@ class ModelStep:
         return [(experiment.best, experiment.title) for experiment in found]
 
     def _starts(self) -> RadioGroup:
-        licence = self._catalog.licence if self._catalog is not None else "CC BY-NC 4.0"
         contents: dict[str, list[Widget]] = {
-            "file": [
-                self._note("file", "Public MVD weights need far fewer labels than a training from "
-                "scratch. Download those that fit, upload them to Team Files and enter their path; "
-                "a checkpoint of this app (.safetensors) does as well."),
-                self._note("licence", _LICENCE.format(licence=licence), warning=True),
+            "public": [
+                self._note("public", "Weights that the authors of MVD have pre-trained on videos "
+                "of people. A training that starts from them needs far fewer labels than one from "
+                "scratch."),
+                self._note("licence", self._terms(), warning=True),
+                Field(self._named, title="Weights", widget_id="model_public_field"),
                 self._page,
+            ],
+            "file": [
+                self._note("file", "A checkpoint of this app (.safetensors), or MVD weights (.pth) "
+                "that you have uploaded, such as where this app cannot reach the web. The licence "
+                "of such weights holds for the model too."),
                 Field(self._file, title="Path in Team Files", widget_id="model_file_field"),
             ],
             "experiment": [
@@ -193,6 +237,7 @@ class ModelStep:
             ],
         }  # fmt: skip
         labels = {
+            "public": "Public MVD weights",
             "file": "Weights in Team Files",
             "experiment": "An earlier experiment",
             "scratch": "Nothing (from scratch)",
@@ -206,6 +251,11 @@ class ModelStep:
             for kind, widgets in contents.items()
         ]
         return RadioGroup(items, widget_id="model_start")
+
+    def _terms(self) -> str:
+        if self._public is None:
+            return "The list of public weights is missing in this installation."
+        return f"{self._public.catalog.terms} With the start of the training you accept this."
 
     @staticmethod
     def _field(title: str, radio: RadioGroup, name: str) -> Field:

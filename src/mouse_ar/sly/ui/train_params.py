@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from supervisely.app import StateJson
@@ -13,11 +12,12 @@ from supervisely.app.widgets import (
     Container,
     Editor,
     Field,
-    InputNumber,
     Select,
     Widget,
 )
 
+from mouse_ar.sly.ui.settings_form import SettingsForm, columns
+from mouse_ar.sly.ui.train_form import FIRST, MORE
 from mouse_ar.sly.ui.widgets import Notes, Severity, push_data, push_state, set_hidden
 from mouse_ar.training.config import TrainConfig, start_settings
 from mouse_ar.training.devices import TrainingDevice
@@ -30,71 +30,12 @@ _SMALL_BATCH = 6
 _SUITS = "suits"
 
 
-@dataclass(frozen=True)
-class _Number:
-    """A number of the form.
-
-    Args:
-        title: what it is.
-        help: what it does, and with which unit.
-        step: of the arrows.
-        least: lowest value.
-        digits: decimals.
-    """
-
-    title: str
-    help: str
-    step: float = 1
-    least: float = 1
-    digits: int = 0
-
-
-_FORM: Mapping[str, _Number] = {
-    "epochs": _Number(
-        "Epochs",
-        "Passes over the clips. More take longer in proportion; the best checkpoint is kept, so "
-        "too many do no harm.",
-    ),
-    "batch_size": _Number(
-        "Batch size",
-        "Windows per step. It decides how much GPU memory is needed; lower it if memory is short.",
-    ),
-    "lr": _Number(
-        "Learning rate",
-        "For a total batch of 256 windows; scaled to the real one. Lower it if the loss jumps, "
-        "raise it if the loss hardly falls.",
-        step=0.0001,
-        least=0.00001,
-        digits=5,
-    ),
-    "num_frames": _Number(
-        "Frames per window", "How many frames the model sees at a time.", step=2, least=2
-    ),
-    "sampling_rate": _Number(
-        "Sampling rate",
-        "Step between these frames, in frames of the video. 1 shows twitches of a few frames "
-        "best; a larger step shows more time.",
-    ),
-    "input_size": _Number(
-        "Picture size (pixels)",
-        "Side of the square that the crop around the mouse is scaled to. Smaller is faster and "
-        "shows less.",
-        step=16,
-        least=16,
-    ),
-    "seed": _Number(
-        "Random seed", "The same seed, data and settings give the same model on the same "
-        "computer.", least=0,
-    ),
-}  # fmt: skip
-
-
 class ParamsStep:
     """Form and text say the same: an edit of the form is written into the text, and the text is
     read into the form by *Check the settings* and by *Continue*.
 
-    Widgets: ``params_{setting}`` (numbers: epochs, batch_size, lr, num_frames, sampling_rate,
-    input_size, seed), ``params_device`` (select), ``params_yaml`` (editor, state ``text``),
+    Widgets: ``params_{setting}`` and ``params_more`` (:class:`~.settings_form.SettingsForm` of
+    :mod:`~.train_form`), ``params_device`` (select), ``params_yaml`` (editor, state ``text``),
     ``params_apply`` and ``params_accumulate`` (buttons), ``params_message`` (notes).
 
     Args:
@@ -113,13 +54,9 @@ class ParamsStep:
         self._devices = {device.name: device for device in devices}
         self._model, self._fps = model, fps
         initial = TrainConfig().to_dict()
-        self._numbers = {
-            name: InputNumber(
-                initial[name], min=spec.least, step=spec.step, precision=spec.digits,
-                widget_id=f"params_{name}",
-            )
-            for name, spec in _FORM.items()
-        }  # fmt: skip
+        self._form = SettingsForm(
+            "params", first=FIRST, more=MORE, initial=initial, on_edit=self._edit
+        )
         self._device = Select(
             [Select.Item(device.name, device.title) for device in devices],
             widget_id="params_device", width_px=400,
@@ -134,8 +71,6 @@ class ParamsStep:
         )
         set_hidden(self._accumulate, True)
         self.layout = self._make_layout()
-        for name, number in self._numbers.items():
-            number.value_changed(self._on_edit(name))
         self._device.value_changed(lambda _: self.assess())
         self._accumulate.click(self._accumulate_gradients)
 
@@ -184,7 +119,7 @@ class ParamsStep:
     def check(self) -> str | None:
         """What is wrong with the settings, if anything."""
         try:
-            self._show_in_form(self.config())
+            self._form.show(self.config().to_dict())
         except ValueError as error:
             return str(error)
         if self.device not in self._devices:
@@ -204,7 +139,7 @@ class ParamsStep:
     def apply(self) -> None:
         """Read the text into the form and say what the settings mean."""
         try:
-            self._show_in_form(self.config())
+            self._form.show(self.config().to_dict())
         except ValueError as error:
             self._say([(str(error), "error")])
             return
@@ -249,15 +184,11 @@ class ParamsStep:
             )
         return f"{estimate}; {free}.", "success"
 
-    def _on_edit(self, name: str) -> Callable[[Any], None]:
-        def edited(value: Any) -> None:
-            if isinstance(value, (int, float)):
-                self._change({name: value})
-
-        return edited
+    def _edit(self, name: str, value: Any) -> None:
+        self._change({name: value})
 
     def _accumulate_gradients(self) -> None:
-        self._change({"update_freq": _enough(self._numbers["batch_size"].get_value())})
+        self._change({"update_freq": _enough(StateJson()["params_batch_size"]["value"])})
 
     def _values(self) -> dict[str, Any]:
         """All settings, those that the text leaves out with their defaults."""
@@ -266,20 +197,16 @@ class ParamsStep:
     def _change(self, values: Mapping[str, Any]) -> None:
         """Write settings into the text and show them in the form."""
         try:
-            settings = {**self._values(), **values}
+            before = self._values()
         except ValueError as error:
             self._say([(f"Correct the text first. {error}", "error")])
             return
-        self._editor.set_text(settings_to_yaml(settings))
-        self._show_in_form(settings)
+        settings = {**before, **values}
+        # A select also reports what it was set to by the text, which then stays as it was written.
+        if settings != before:
+            self._editor.set_text(settings_to_yaml(settings))
+        self._form.show(settings)
         self.assess()
-
-    def _show_in_form(self, settings: TrainConfig | Mapping[str, Any]) -> None:
-        values = settings.to_dict() if isinstance(settings, TrainConfig) else settings
-        state = StateJson()
-        for name in self._numbers:
-            state[f"params_{name}"]["value"] = values[name]
-        push_state()
 
     def _say(self, notes: list[tuple[str, Severity]], *, accumulate: bool = False) -> None:
         set_hidden(self._accumulate, not accumulate)
@@ -287,19 +214,16 @@ class ParamsStep:
         push_data()
 
     def _make_layout(self) -> Widget:
-        fields: list[Widget] = [
-            Field(
-                self._numbers[name], title=spec.title, description=spec.help,
-                widget_id=f"params_{name}_field",
-            )
-            for name, spec in _FORM.items()
-        ]  # fmt: skip
-        fields.append(
-            Field(
-                self._device, title="Device", description="Where to train.",
-                widget_id="params_device_field",
-            )
+        device = Field(
+            self._device, title="Device", description="Where to train.",
+            widget_id="params_device_field",
         )  # fmt: skip
+        more = Field(
+            self._form.more,
+            title="More settings",
+            description="Change one at a time. Names in brackets are those of the text below.",
+            widget_id="params_more_field",
+        )
         apply = Button(
             "Check the settings", plain=True, button_size="small", widget_id="params_apply"
         )
@@ -311,16 +235,9 @@ class ParamsStep:
             "when you go on. Names follow MVD, README and configs/train.yaml explain them.",
             widget_id="params_yaml_field",
         )
-        half = (len(fields) + 1) // 2
-        columns = [
-            Container(part, gap=14, widget_id=f"params_form_{name}")
-            for name, part in (("left", fields[:half]), ("right", fields[half:]))
-        ]
-        form = Container(
-            columns, direction="horizontal", fractions=[1, 1], gap=24, widget_id="params_form"
-        )
+        form = columns([*self._form.first, device], widget_id="params_form")
         return Container(
-            [form, self._message, self._accumulate, text], gap=16, widget_id="params_content"
+            [form, more, self._message, self._accumulate, text], gap=16, widget_id="params_content"
         )
 
 

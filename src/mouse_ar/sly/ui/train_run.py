@@ -9,6 +9,7 @@ from typing import Any
 
 from supervisely.app.widgets import Container, Field, Widget
 
+from mouse_ar.pipelines.weights import PublicWeights
 from mouse_ar.report.tables import EVALUATION_COLUMNS, evaluation_rows
 from mouse_ar.sly.project import RemoteProject
 from mouse_ar.sly.saved_run import RunStore, SavedRun
@@ -21,11 +22,12 @@ from mouse_ar.sly.ui.links import Links
 from mouse_ar.sly.ui.progress_panel import Stage
 from mouse_ar.sly.ui.tables import RowsTable
 from mouse_ar.sly.ui.train_charts import TrainingCharts
-from mouse_ar.training.launch import is_busy, read_events
+from mouse_ar.training.run_folder import is_busy, read_events
 
 __all__ = ["STAGES", "RunStep"]
 
 STAGES = {
+    "weights": Stage("Fetching the weights to start from"),
     "downloading": Stage("Downloading the videos"),
     "annotations": Stage("Reading the annotations", "videos"),
     "waiting": Stage("Waiting for the training that the last process left"),
@@ -61,6 +63,7 @@ class RunStep:
         store: the run, kept on disk.
         open_project: opens a project by its number.
         closing: whether the app is ending.
+        public: weights that a run may start from.
     """
 
     def __init__(
@@ -70,9 +73,10 @@ class RunStep:
         store: RunStore,
         open_project: Callable[[int], RemoteProject],
         closing: Callable[[], bool],
+        public: PublicWeights | None,
     ) -> None:
         self._context, self._store = context, store
-        self._open_project, self._closing = open_project, closing
+        self._open_project, self._closing, self._public = open_project, closing, public
         self._charts = TrainingCharts("run")
         self._table = RowsTable(
             "run_metrics", [name[0].upper() + name[1:] for name in EVALUATION_COLUMNS[1:]]
@@ -147,6 +151,7 @@ class RunStep:
             stop=control.stop,
             on_event=on_event,
             progress=progress,
+            public=self._public,
         )
 
     def _wait_for_earlier(self, saved: SavedRun, control: RunControl) -> None:

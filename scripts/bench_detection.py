@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from mouse_ar.core.types import Box, Track
 from mouse_ar.demo import DemoConfig
 from mouse_ar.detection.background import BackgroundSubtraction
-from mouse_ar.detection.tracking import track_video
+from mouse_ar.detection.online import track_video
 from mouse_ar.synthetic import DISTURBANCES, SyntheticConfig, make_video, write_dataset
 from mouse_ar.video.reader import open_video
 

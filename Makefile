@@ -34,7 +34,7 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest -n 2 -m "not slow and not gpu"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not gpu"
 
 # The tests of the apps' pages want a browser, and npm for stand-ins of the platform's scripts;
 # docker-compose reads docker/compose.yaml without an engine.

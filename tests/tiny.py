@@ -51,6 +51,7 @@ TRAIN = TrainConfig(
     layer_decay=1.0,
     drop_path=0.1,
     val_interval=1,
+    val_windows_interval=0,
     num_workers=0,
 )
 

@@ -82,7 +82,11 @@ class DemoConfig:
             "ema_decay": 0.99,
             "flip": "dihedral",
             "color_jitter": 0.3,
+            "reprob": 0.0,
+            "mixup_prob": 0.0,
+            "smoothing": 0.0,
             "val_interval": 12,
+            "val_windows_interval": 0,
             "num_workers": 0,
             "cache_mb": 4096,
         }

@@ -102,8 +102,39 @@ def test_checkpoint_has_the_settings_of_file_and_command_line(lab: Path) -> None
     assert (settings["samples_per_epoch"], settings["epochs"]) == (16, 1)
     assert (lab / "run/hyperparameters.yaml").is_file()
     kinds = [json.loads(line)["event"] for line in (lab / "run/events.jsonl").open()]
-    assert kinds[0] == "start"
+    assert next(kind for kind in kinds if kind not in {"checking", "data", "warning"}) == "start"
     assert kinds[-1] == "end"
+
+
+def test_data_that_cannot_be_trained_on_are_counted(
+    lab: Path, command: Command, tmp_path: Path
+) -> None:
+    train = ["train", lab / "data", tmp_path, "--config", lab / "train.yaml"]
+    code, said = command(*train, "--set", "batch_size=500")
+    assert code == 1
+    assert "| source video" in said
+    assert "fewer than the 500 windows of a batch" in said.strip().splitlines()[-1]
+    assert "Traceback" not in said
+
+
+def test_folds_are_trained_and_reported(lab: Path, command: Command, tmp_path: Path) -> None:
+    train = ["train", lab / "data", tmp_path, "--config", lab / "train.yaml", "--folds", "2"]
+    train += ["--set", "epochs=1", "--set", "batch_size=4"]
+    code, said = command(*train)
+    assert code == 0, said
+    assert "fold 2 of 2: training" in said
+    assert "Over 2 folds, mean over actions: frame F1" in said
+    assert "| mean over actions: frame F1" in said
+    found = json.loads((tmp_path / "folds.json").read_text())
+    assert found["finished"] == 2
+    assert f"{GROOMING}/bout F1" in found["summary"]
+    page = (tmp_path / "folds.html").read_text()
+    for result in found["results"]:
+        assert all(source in page for source in result["sources"])
+    assert (tmp_path / "fold_2/checkpoints/best.safetensors").is_file()
+    code, said = command(*train)
+    assert code == 0
+    assert said.count("finished before") == 2
 
 
 def test_evaluation_is_written(lab: Path) -> None:
@@ -252,6 +283,7 @@ def test_groups_file_keeps_animals_together(lab: Path, command: Command, tmp_pat
         ("train LAB/data OUT --set lerning_rate=1", "Unknown training setting(s)"),
         ("train LAB/data OUT --set model=vit_nano", "Unknown model 'vit_nano'; allowed:"),
         ("train LAB/data LAB/run --config LAB/train.yaml", "--restart to discard that run"),
+        ("train LAB/data OUT --folds 9", "--folds 9 is impossible: allowed are 2 to"),
         ("evaluate LAB/data --checkpoint NOWHERE --out OUT", "NOWHERE: no such file"),
         (
             "evaluate LAB/data --checkpoint LAB/labels.csv --out OUT",
@@ -408,9 +440,14 @@ def test_third_action_goes_all_the_way(command: Command, repo: Path, tmp_path: P
         assert "Scratching" in {row["action"] for row in csv.DictReader(file)}
 
 
-def test_restart_discards_the_run(lab: Path, command: Command, tmp_path: Path) -> None:
+def test_restart_sets_the_run_aside(lab: Path, command: Command, tmp_path: Path) -> None:
     train = ["train", lab / "data", tmp_path, "--config", lab / "train.yaml"]
     assert command(*train, "--set", "epochs=1")[0] == 0
     assert command(*train, "--set", "epochs=1", "--set", "seed=1")[0] == 1
+    before = (tmp_path / "checkpoints/best.safetensors").read_bytes()
     assert command(*train, "--set", "epochs=1", "--set", "seed=1", "--restart")[0] == 0
     assert len([e for e in (tmp_path / "events.jsonl").open() if '"start"' in e]) == 1
+    assert (tmp_path / "earlier/checkpoints/best.safetensors").read_bytes() == before
+    assert command("train", tmp_path / "mistyped", tmp_path, "--restart")[0] == 1
+    kept = [path.read_bytes() for path in tmp_path.glob("**/best.safetensors")]
+    assert len(kept) == 1, "what was set aside before makes room for what is set aside now"

@@ -17,7 +17,8 @@ import pytest
 from mouse_ar.core.types import Box, Track
 from mouse_ar.detection.association import associate
 from mouse_ar.detection.background import BackgroundSubtraction
-from mouse_ar.detection.tracking import fill_track, track_video
+from mouse_ar.detection.online import track_video
+from mouse_ar.detection.tracking import fill_track
 from mouse_ar.video.probe import probe
 from mouse_ar.video.reader import iter_frames
 

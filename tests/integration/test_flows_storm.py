@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def everything(double: Double, folder: Path, *, storm: bool) -> list[Any]:
         assert report.failures == {}
         train_project(
             RemoteProject.open(connection, target.id, actions=ACTIONS),
-            TrainRequest(name="first", config=tiny.TRAIN, device="cpu"),
+            TrainRequest(name="first", config=replace(tiny.TRAIN, batch_size=4), device="cpu"),
             work=folder / "train",
             actions=ACTIONS,
             team_id=Double.team,

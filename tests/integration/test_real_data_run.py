@@ -1,6 +1,6 @@
 """Import, preprocess, train, evaluate and infer on real rodent video, by the commands users type.
 
-A part of what ``scripts/real_data.py`` runs: about eighty clips of rats from all three recording
+A part of what ``benchmarks/real_data.py`` runs: about eighty clips of rats from all three recording
 dates, a mouse in a cylinder at 120 fps, and files that are odd or broken.
 """
 
@@ -54,7 +54,7 @@ def command(*words: object, code: int = 0) -> str:
 
 @pytest.fixture(scope="module")
 def script(repo: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("real_data", repo / "scripts" / "real_data.py")
+    spec = importlib.util.spec_from_file_location("real_data", repo / "benchmarks" / "real_data.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

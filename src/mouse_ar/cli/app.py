@@ -11,6 +11,7 @@ import typer
 from mouse_ar.cli.data import import_annotations_command, preprocess
 from mouse_ar.cli.detectors import convert_detector, list_sessions
 from mouse_ar.cli.model import evaluate, train
+from mouse_ar.cli.models import models
 from mouse_ar.cli.options import ConfigOption, settings_from
 from mouse_ar.cli.remote import pull, push
 from mouse_ar.cli.serve import serve_detector
@@ -21,6 +22,7 @@ from mouse_ar.detection.errors import DetectorUnavailableError
 from mouse_ar.mvd import CheckpointError
 from mouse_ar.pipelines.store import BusyError
 from mouse_ar.sly.errors import TransferError
+from mouse_ar.training.launch import TrainingFailedError
 from mouse_ar.training.state import ResumeError
 from mouse_ar.video.probe import VideoError
 
@@ -43,12 +45,14 @@ _EXPECTED = (
     BusyError,
     ResumeError,
     DetectorUnavailableError,
+    TrainingFailedError,
     TransferError,
 )
 
 app.command("import-annotations")(import_annotations_command)
 for command in (preprocess, train, evaluate, infer, detect, pull, push):
     app.command()(command)
+app.add_typer(models, name="models")
 app.command("serve-detector")(serve_detector)
 app.command("convert-detector")(convert_detector)
 app.command("list-sessions")(list_sessions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,12 +24,16 @@ from mouse_ar.cli.options import (
     SetOption,
     numbers_from,
 )
-from mouse_ar.console import ProgressView, out
+from mouse_ar.console import InferView, ProgressView, out
 from mouse_ar.data.config_files import load_actions
+from mouse_ar.detection.choice import DetectorChoice
 from mouse_ar.detection.tracking import DETECT_EVERY, MAX_DETECT_EVERY
 from mouse_ar.pipelines.detect import detect as run_detect
 from mouse_ar.pipelines.infer import infer as run_infer
+from mouse_ar.pipelines.meter import Meter
+from mouse_ar.pipelines.precision import PRECISIONS
 from mouse_ar.pipelines.predictor import load_predictor, pick_device
+from mouse_ar.pipelines.workers import Workers
 from mouse_ar.report.ethogram import plot_ethograms
 from mouse_ar.report.runs import detect_text, infer_text
 
@@ -59,22 +64,44 @@ def infer(
     detector_images: ImagesOption = "jpeg",
     detect_every: EveryOption = DETECT_EVERY,
     batch_size: Annotated[int, typer.Option(help="Windows per forward pass.")] = 16,
+    devices: Annotated[
+        str | None, typer.Option(help="Several of them, one process each: cuda:0,cuda:1.")
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help=f"{', '.join(PRECISIONS)}. By default bf16 on a GPU and fp32 on the CPU, where "
+            "auto allows bf16 if it is faster."
+        ),
+    ] = None,
 ) -> None:
     """Annotate videos: a project with predicted tags, tables, per-frame scores."""
     checkpoint, detector = chosen_files(checkpoint, detector, models=models)
-    predictor = load_predictor(
-        checkpoint, device=pick_device(device), overrides=numbers_from(config, overrides)
+    names = [name.strip() for name in (devices or "").split(",") if name.strip()]
+    if names and device:
+        raise ValueError("Give --device or --devices, not both.")
+    device = device or (names[0] if names else None)
+    loading = partial(
+        load_predictor,
+        checkpoint,
+        overrides=numbers_from(config, overrides),
+        precision=precision,
     )
-    with (
-        chosen_detector(
-            detector,
-            class_name=detector_class,
-            confidence=detector_confidence,
-            images=detector_images,
-            device=device,
-        ) as finder,
-        ProgressView() as view,
-    ):
+    finding = partial(
+        chosen_detector,
+        detector,
+        class_name=detector_class,
+        confidence=detector_confidence,
+        images=detector_images,
+    )
+    predictor = loading(device=pick_device(device))
+    if names and DetectorChoice.parse(detector).kind == "deploy":
+        raise ValueError(
+            "Every process of --devices would deploy the detector for itself: start it once, and "
+            "give it as --detector session:ID."
+        )
+    meter = Meter()
+    with finding(device=device) as finder, InferView(meter) as view:
         report = run_infer(
             source,
             output,
@@ -84,7 +111,10 @@ def infer(
             batch_size=batch_size,
             overlay=overlay,
             progress=view,
+            meter=meter,
+            workers=Workers(names, predictor=loading, detector=finding) if names else None,
         )
+    out.print(view.summary(), markup=False)
     if report.results:
         plot_ethograms(
             output / "ethogram.png",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from mouse_ar.core.metrics import ActionResult, Evaluation
+from mouse_ar.core.text import markdown_table
 
 __all__ = [
     "EVALUATION_COLUMNS",
@@ -27,15 +26,6 @@ EVALUATION_COLUMNS = (
     "frame F1",
     "false/h",
 )
-
-
-def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table with aligned columns."""
-    cells = [list(columns), *[list(row) for row in rows]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
-    lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths)) + " |" for row in cells]
-    lines.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
-    return "\n".join(lines)
 
 
 def evaluation_table(evaluation: Evaluation) -> str:

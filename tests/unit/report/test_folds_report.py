@@ -1,0 +1,73 @@
+"""What is told of a cross-validation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mouse_ar.core.matching import MatchRule
+from mouse_ar.core.metrics import ActionResult, Counts, Evaluation
+from mouse_ar.report.folds import folds_page, folds_text
+from mouse_ar.training.fold_results import fold_metrics, folds_document
+from tiny import ACTIONS, GROOMING, TWITCH
+
+
+def evaluation(grooming: Counts, twitch: Counts) -> Evaluation:
+    pooled = {
+        GROOMING: ActionResult(frames=grooming, bouts=grooming, average_precision=0.5),
+        TWITCH: ActionResult(frames=twitch, bouts=twitch),
+    }
+    return Evaluation(pooled=pooled, per_video={}, rule=MatchRule())
+
+
+FIRST = evaluation(Counts(tp=8, fp=2, fn=2), Counts(tp=1, fp=1, fn=1))
+# No twitch is there; one was seen where there is none.
+SECOND = evaluation(Counts(tp=6, fp=4, fn=4), Counts(fp=1))
+
+
+def result(number: int, one: Evaluation, **changes: Any) -> dict[str, Any]:
+    return {
+        "fold": number,
+        "sources": [f"<mouse {number}>"],
+        "clips": 4,
+        "clips_trained_on": 12,
+        "best_epoch": 2,
+        "checkpoint_sha256": "",
+        "metrics": fold_metrics(one, val_score=0.9),
+        "pooled": one.to_dict()["pooled"],
+        "failures": {},
+    } | changes
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    results = [result(1, FIRST), result(2, SECOND, failures={"idle/x.mp4": "it is cut off"})]
+    return folds_document(results, folds=2, actions=ACTIONS, with_val=True)
+
+
+def test_text_has_the_spread_and_what_failed(document: dict[str, Any]) -> None:
+    text = folds_text(document)
+    assert "frame F1 0.625 ± 0.035" in text.splitlines()[0]
+    rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line[:1] == "|"}
+    cells = [cell.strip() for cell in rows[f"{TWITCH}/bout F1"].split("|")[2:-1]]
+    assert cells == ["0.500", "–", "0.500", "–", "0.500", "0.500"]
+    assert "Note: Held out are all clips of whole source videos" in text
+    assert "FAILED: fold 2: idle/x.mp4 could not be scored: it is cut off" in text
+
+
+def test_page_stands_alone(document: dict[str, Any], tmp_path: Path) -> None:
+    folds_page(tmp_path / "folds.html", document)
+    page = (tmp_path / "folds.html").read_text()
+    assert "Cross-validation in 2 folds" in page
+    assert "&lt;mouse 2&gt;" in page
+    assert "0.625 ± 0.035" in page
+    assert "it is cut off" in page
+
+
+def test_nothing_finished_yet() -> None:
+    empty = folds_document([], folds=2, actions=ACTIONS, with_val=False)
+    text = folds_text(empty)
+    assert text.startswith("None of the 2 folds is finished.")
+    assert "There are no val videos" in text

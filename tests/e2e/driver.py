@@ -88,7 +88,7 @@ class AppDriver:
         self._post(f"/{widget_id}/button_clicked_cb", state=self.state())
 
     def wait(
-        self, condition: Callable[[AppDriver], Any], *, what: str = "", seconds: float = 60.0
+        self, condition: Callable[[AppDriver], Any], *, what: str = "", seconds: float = 120.0
     ) -> Any:
         """Wait until a condition holds; what it returned."""
         until = time.monotonic() + seconds
@@ -102,7 +102,7 @@ class AppDriver:
                 raise self.error(f"Not within {seconds:.0f} s: {what or condition}.")
             time.sleep(0.1)
 
-    def wait_for_note(self, widget_id: str, text: str, *, seconds: float = 60.0) -> None:
+    def wait_for_note(self, widget_id: str, text: str, *, seconds: float = 120.0) -> None:
         """Wait for a line that holds a text."""
         self.wait(
             lambda app: any(text in line for line in app.notes(widget_id)),

@@ -32,7 +32,7 @@ def start(data: Path, output: Path, **options: Any) -> TrainingProcess:
 
 def follow(process: TrainingProcess, until: Callable[[dict[str, Any]], bool]) -> list[str]:
     seen = []
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         for event in process.events():
             if event["event"] in {"checking", "data", "warning"}:
@@ -52,7 +52,7 @@ def is_a(kind: str) -> Callable[[dict[str, Any]], bool]:
 def test_a_run_is_followed_to_its_end(data: Path, tmp_path: Path) -> None:
     process = start(data, tmp_path / "run")
     seen = follow(process, is_a("end"))
-    assert process.wait(30)
+    assert process.wait(90)
     process.check()
     assert seen[0] == "start"
     assert seen.count("epoch") == seen.count("validation") == 4
@@ -66,7 +66,7 @@ def test_stop_leaves_a_checkpoint_and_the_run_continues(data: Path, tmp_path: Pa
     assert not (run / "checkpoints/best.safetensors").exists()
     process.stop()
     follow(process, is_a("stopped"))
-    assert process.wait(30)
+    assert process.wait(90)
     process.check()
     load_checkpoint(run / "checkpoints/best.safetensors")
 

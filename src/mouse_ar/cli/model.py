@@ -28,6 +28,7 @@ from mouse_ar.cli.options import (
 )
 from mouse_ar.console import ProgressView, TrainView, out
 from mouse_ar.data.config_files import load_actions
+from mouse_ar.data.local_project import LocalProject
 from mouse_ar.data.training_data import open_training_data
 from mouse_ar.detection.tracking import DETECT_EVERY
 from mouse_ar.pipelines.evaluate import evaluate_videos
@@ -69,6 +70,7 @@ def train(
 ) -> None:
     """Train a model; the best checkpoint is RUN/checkpoints/best.safetensors."""
     settings = with_local_weights(TrainConfig.from_dict(settings_from(config, overrides)))
+    LocalProject.open(data)  # a mistyped name shall not cost the run that --restart sets aside
     action_set, on = load_actions(actions), pick_device((device or "").split(",")[0] or None)
     workers = Workers(
         device=device or on.type,

@@ -24,7 +24,25 @@ __all__ = ["InferView", "ProgressView", "TrainView", "out"]
 out = Console(soft_wrap=True, highlight=False)
 
 
-class _LiveBar:
+class _Shown:
+    """Shows a progress bar while its block runs."""
+
+    _bar: Progress
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+
+class _LiveBar(_Shown):
     """One live bar with an ETA, while its context is open."""
 
     def __init__(self) -> None:
@@ -38,18 +56,6 @@ class _LiveBar:
             transient=True,
         )
         self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
 
     def show(self, what: str, done: int, total: int) -> None:
         """Update the bar of ``what``; a new name takes the place of the last of its stage.
@@ -76,7 +82,7 @@ class ProgressView(_LiveBar):
         self.show(what, done, total)
 
 
-class InferView:
+class InferView(_Shown):
     """All of a run over videos: how far, how fast, how long yet, and what its stages do.
 
     Args:
@@ -96,18 +102,6 @@ class InferView:
         self._all = self._bar.add_task("all videos", total=1.0, facts="")
         self._parts: dict[str, TaskID] = {}
         self._shown: dict[str, str] = {}
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Show how far something is; the first word of ``what`` names the stage."""

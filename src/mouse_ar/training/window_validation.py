@@ -33,7 +33,6 @@ __all__ = [
     "WindowScores",
     "judge_windows",
     "score_windows",
-    "validate_windows",
     "windows_to_watch",
 ]
 
@@ -128,7 +127,7 @@ def windows_to_watch(
     """The windows that a run judges itself by between validations.
 
     They are of the val videos; without any, of the clips that such a run holds out. There are 256
-    at most, and a quarter of an epoch's, so that looking at them costs a tenth of training.
+    at most, and a quarter of an epoch's, so that looking at them costs little beside training.
 
     Args:
         data: of the run.
@@ -146,7 +145,7 @@ def windows_to_watch(
     if not any(record.ethogram.bouts for record in records):
         return None
     spec = config.clip_spec()
-    room = (config.cache_mb << 20) // 4 // (spec.num_frames * spec.input_size**2 * 3)
+    room = config.cache_mb * 1_000_000 // 4 // (spec.num_frames * spec.input_size**2 * 3)
     return ValidationWindows(
         records,
         spec=spec,
@@ -239,19 +238,3 @@ def judge_windows(parts: Sequence[WindowScores], *, actions: ActionSet) -> dict[
             for index, name in enumerate(actions.classes)
         },
     }
-
-
-def validate_windows(
-    model: MVD,
-    windows: ValidationWindows,
-    *,
-    actions: ActionSet,
-    device: torch.device,
-    batch_size: int,
-    num_workers: int = 0,
-) -> dict[str, Any]:
-    """Metrics of the current weights on the windows, in one process; see :func:`judge_windows`."""
-    scores = score_windows(
-        model, windows, device=device, batch_size=batch_size, num_workers=num_workers
-    )
-    return judge_windows([scores], actions=actions)

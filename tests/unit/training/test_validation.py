@@ -29,7 +29,6 @@ from mouse_ar.training.window_validation import (
     WindowScores,
     judge_windows,
     score_windows,
-    validate_windows,
     windows_to_watch,
 )
 from tiny import ACTIONS, GROOMING, TWITCH
@@ -227,11 +226,3 @@ def test_long_video_is_not_decoded_to_its_end(
     for index in range(3):
         windows[index]
     assert asked == [SPEC.num_frames] * 3
-
-
-def test_validate_windows_is_both_steps(whole: tuple[VideoRecord, ...], model: MVD) -> None:
-    windows = windows_of(whole)
-    scores = score_windows(model, windows, device=CPU, batch_size=8)
-    assert validate_windows(
-        model, windows, actions=ACTIONS, device=CPU, batch_size=8
-    ) == judge_windows([scores], actions=ACTIONS)

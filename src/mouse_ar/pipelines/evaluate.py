@@ -6,14 +6,17 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mouse_ar.core.decoding import decode
+from mouse_ar.core.details import EvaluationDetails, evaluate_details
 from mouse_ar.core.metrics import Evaluation, VideoPair, evaluate
 from mouse_ar.core.types import ActionScores, Ethogram, Track
 from mouse_ar.data.training_data import VideoRecord
+from mouse_ar.pipelines.human import AgainstHuman, operating_thresholds
 from mouse_ar.pipelines.predictor import Predictor
 from mouse_ar.pipelines.scoring import score_without_mouse
 from mouse_ar.pipelines.tracks import Tracker
@@ -35,6 +38,8 @@ class EvaluatedVideos:
         scores: per-frame probabilities by video key.
         timestamps_seconds: presentation times of the frames by video key, float64 (T,).
         failures: cause by key of the videos that could not be scored.
+        details: curves, agreement and intervals, where they were asked for.
+        against: the same of a second annotator, where there is one.
     """
 
     evaluation: Evaluation
@@ -42,6 +47,17 @@ class EvaluatedVideos:
     scores: dict[str, ActionScores]
     timestamps_seconds: dict[str, NDArray[np.float64]]
     failures: dict[str, str] = field(default_factory=dict)
+    details: EvaluationDetails | None = None
+    against: AgainstHuman | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: what ``evaluation.json`` holds."""
+        return {
+            **self.evaluation.to_dict(),
+            "failures": self.failures,
+            "details": None if self.details is None else self.details.to_dict(),
+            "against": None if self.against is None else self.against.to_dict(),
+        }
 
 
 def evaluate_videos(
@@ -51,6 +67,7 @@ def evaluate_videos(
     stride_frames: int | None = None,
     batch_size: int = 16,
     tracker: Tracker | None = None,
+    details: bool = True,
     progress: Progress | None = None,
 ) -> EvaluatedVideos:
     """Score, decode and compare with the labels.
@@ -62,6 +79,7 @@ def evaluate_videos(
         batch_size: windows per forward pass.
         tracker: finds the mouse in videos without stored boxes, as inference would; without it
             their whole picture is scored.
+        details: with curves, agreement and intervals; not worth their time for many short clips.
         progress: called with (what, done, total).
 
     Raises:
@@ -97,8 +115,19 @@ def evaluate_videos(
             failures[record.key] = str(error)
             continue
         scores[record.key], times[record.key] = scored, meta.timestamps_seconds
+    evaluation = evaluate(pairs, actions=predictor.actions, scores=scores)
+    found = None
+    if details:
+        found = evaluate_details(
+            pairs,
+            evaluation=evaluation,
+            actions=predictor.actions,
+            scores=scores,
+            thresholds=operating_thresholds(predictor.decoding),
+        )
     return EvaluatedVideos(
-        evaluation=evaluate(pairs, actions=predictor.actions, scores=scores),
+        evaluation=evaluation,
+        details=found,
         predicted={key: pair.predicted for key, pair in pairs.items()},
         scores=scores,
         timestamps_seconds=times,

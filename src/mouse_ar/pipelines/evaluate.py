@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.decoding import decode
+from mouse_ar.core.decoding_params import DecodingParams
 from mouse_ar.core.details import EvaluationDetails, evaluate_details
 from mouse_ar.core.metrics import Evaluation, VideoPair, evaluate
 from mouse_ar.core.types import ActionScores, Ethogram, Track
+from mouse_ar.data.second_labels import SecondLabels
 from mouse_ar.data.training_data import VideoRecord
-from mouse_ar.pipelines.human import AgainstHuman, operating_thresholds
+from mouse_ar.pipelines.human import AgainstHuman, against_human, operating_thresholds
 from mouse_ar.pipelines.predictor import Predictor
 from mouse_ar.pipelines.scoring import score_without_mouse
 from mouse_ar.pipelines.tracks import Tracker
 from mouse_ar.video.failures import VIDEO_FAILURES
 from mouse_ar.video.probe import VideoMeta, probe
 
-__all__ = ["EvaluatedVideos", "evaluate_videos"]
+__all__ = ["EvaluatedVideos", "beside_human", "evaluate_videos", "require_videos"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -60,6 +63,15 @@ class EvaluatedVideos:
         }
 
 
+def require_videos(records: Sequence[VideoRecord]) -> None:
+    """Raise a ValueError that says what to do where there are no videos."""
+    if not records:
+        raise ValueError(
+            "No videos to evaluate on: the project has no such split. Preprocess with at least "
+            "one test video, or choose --split val."
+        )
+
+
 def evaluate_videos(
     records: Sequence[VideoRecord],
     *,
@@ -85,11 +97,7 @@ def evaluate_videos(
     Raises:
         ValueError: no videos.
     """
-    if not records:
-        raise ValueError(
-            "No videos to evaluate on: the project has no such split. Preprocess with at least "
-            "one test video, or choose --split val."
-        )
+    require_videos(records)
     pairs: dict[str, VideoPair] = {}
     scores: dict[str, ActionScores] = {}
     times: dict[str, NDArray[np.float64]] = {}
@@ -132,6 +140,49 @@ def evaluate_videos(
         scores=scores,
         timestamps_seconds=times,
         failures=failures,
+    )
+
+
+def beside_human(
+    result: EvaluatedVideos | None,
+    second: SecondLabels,
+    records: Sequence[VideoRecord],
+    *,
+    source: str,
+    actions: ActionSet,
+    decoding: DecodingParams | None = None,
+) -> EvaluatedVideos:
+    """Add what a second annotator's labels are worth against the same truth.
+
+    Args:
+        result: of the model; without one the second annotator's figures are the result.
+        second: labels of the second annotator.
+        records: the videos with their labels.
+        source: what to call the second labels.
+        actions: what to score.
+        decoding: of the model; gives the thresholds to mark on its curves.
+
+    Raises:
+        ValueError: see :func:`~mouse_ar.pipelines.human.against_human`.
+    """
+    against = against_human(
+        second,
+        records,
+        source=source,
+        actions=actions,
+        predicted=None if result is None else result.predicted,
+        scores=None if result is None else result.scores,
+        thresholds=None if decoding is None else operating_thresholds(decoding),
+    )
+    if result is not None:
+        return replace(result, against=against)
+    return EvaluatedVideos(
+        evaluation=against.human.evaluation,
+        details=against.human.details,
+        predicted=dict(against.predicted),
+        scores={},
+        timestamps_seconds={},
+        against=against,
     )
 
 

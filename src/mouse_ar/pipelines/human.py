@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,10 @@ from mouse_ar.core.decoding_params import DecodingParams, PointDecoding
 from mouse_ar.core.details import EvaluationDetails, evaluate_details
 from mouse_ar.core.metrics import Evaluation, VideoPair, evaluate
 from mouse_ar.core.types import ActionScores, Ethogram
+from mouse_ar.data.second_labels import SecondLabels
+from mouse_ar.data.training_data import VideoRecord
 
-__all__ = ["AgainstHuman", "Judged", "judge", "operating_thresholds"]
+__all__ = ["AgainstHuman", "Judged", "against_human", "judge", "operating_thresholds"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,3 +94,63 @@ def judge(
         pairs, evaluation=evaluation, actions=actions, scores=scores, thresholds=thresholds
     )
     return Judged(evaluation, details)
+
+
+def against_human(
+    second: SecondLabels,
+    records: Sequence[VideoRecord],
+    *,
+    source: str,
+    actions: ActionSet,
+    predicted: Mapping[str, Ethogram] | None = None,
+    scores: Mapping[str, ActionScores] | None = None,
+    thresholds: Mapping[str, float] | None = None,
+) -> AgainstHuman:
+    """Score a second annotator, and a model on the very same videos and frames.
+
+    Frames that either annotator is not sure about are left out for both.
+
+    Args:
+        second: labels of the second annotator.
+        records: the videos with their labels, which are the truth here.
+        source: what to call the second labels.
+        actions: what to score.
+        predicted: bouts of the model by video, where there is one.
+        scores: its per-frame scores by video.
+        thresholds: its scores to mark on the curves, by action.
+
+    Raises:
+        ValueError: when the model could score none of the videos of the second annotator.
+    """
+    common = [
+        record
+        for record in records
+        if record.key in second.ethograms and (predicted is None or record.key in predicted)
+    ]
+    if not common:
+        raise ValueError(
+            f"{source}: the model could score none of the {len(second.ethograms)} videos that "
+            "the second annotator labelled; see their failures."
+        )
+
+    def pairs(ethograms: Mapping[str, Ethogram]) -> dict[str, VideoPair]:
+        return {
+            record.key: VideoPair(
+                ethograms[record.key],
+                record.ethogram,
+                (*record.ignored, *second.ignored.get(record.key, ())),
+            )
+            for record in common
+        }
+
+    model = None
+    if predicted is not None:
+        model = judge(pairs(predicted), actions=actions, scores=scores, thresholds=thresholds)
+    return AgainstHuman(
+        source=source,
+        human=judge(pairs(second.ethograms), actions=actions),
+        model=model,
+        predicted={record.key: second.ethograms[record.key] for record in common},
+        missing=second.missing,
+        notes=second.notes,
+    )

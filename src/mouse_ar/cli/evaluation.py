@@ -118,8 +118,14 @@ def evaluate(
             decoding=predictor.decoding if predictor else None,
         )
     assert result is not None
+    what = "a second annotator" if checkpoint is None else checkpoint.name
     _write(
-        output, result, records, action_set, predictor=predictor, title=_title(checkpoint, split)
+        output,
+        result,
+        records,
+        actions=action_set,
+        title=f"Evaluation of {what} on {split} videos",
+        facts={"checkpoint": checkpoint, "sha256": predictor.sha256} if predictor else {},
     )
     if result.failures:
         raise typer.Exit(1)

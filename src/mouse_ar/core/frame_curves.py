@@ -238,7 +238,7 @@ def frame_curves(
     fpr = (ranks - hits) / other if other else np.full(len(hits), np.nan)
     both = bool(true and other)
     roc_x, roc_y = np.append(0.0, fpr), np.append(0.0, recall)
-    keep = _spread_along(recall, fpr)
+    keep = _spread_along(recall, fpr, hits / ranks)
     return FrameCurves(
         thresholds=thresholds[keep],
         precision=(hits / ranks)[keep],
@@ -261,15 +261,21 @@ def _height_at(x: DoubleArray, y: DoubleArray, at: float) -> float:
     return float(y[after - 1] + share * (y[after] - y[after - 1]))
 
 
-def _spread_along(recall: DoubleArray, fpr: DoubleArray) -> IntArray:
-    """Indices of at most :data:`MOST_POINTS` points, evenly along the two curves."""
+def _spread_along(recall: DoubleArray, fpr: DoubleArray, precision: DoubleArray) -> IntArray:
+    """Indices of at most :data:`MOST_POINTS` points, so that neither curve misses a turn.
+
+    Half of them lie evenly along recall and false positive rate, half along the ups and downs of
+    precision, which changes most where the others hardly do: among the first frames.
+    """
     if len(recall) <= MOST_POINTS:
         return np.arange(len(recall), dtype=np.int64)
-    way = np.nan_to_num(recall) + np.nan_to_num(fpr)
-    wanted = np.linspace(way[0], way[-1], MOST_POINTS)
-    picked = np.searchsorted(way, wanted).clip(0, len(way) - 1)
-    picked[[0, -1]] = 0, len(way) - 1
-    return np.unique(picked).astype(np.int64)
+    rates = np.nan_to_num(recall) + np.nan_to_num(fpr)
+    turns = np.cumsum(np.abs(np.diff(precision, prepend=precision[0])))
+    picked = [
+        np.searchsorted(way, np.linspace(way[0], way[-1], MOST_POINTS // 2 - 1))
+        for way in (rates, turns)
+    ]
+    return np.unique(np.concatenate([[0], *picked, [len(recall) - 1]])).astype(np.int64)
 
 
 def _point(

@@ -142,6 +142,11 @@ def _from_project(
         _check(annotation, record, f"{path}: {video.key}", actions)
         annotations[record.key] = annotation
         notes += [f"{video.key}: {problem}" for problem in annotation.problems]
+        if record.ethogram.bouts and not annotation.bouts:
+            notes.append(
+                f"{video.key} has no action by the second annotator: taken as nothing seen. If it "
+                "was not looked at, remove it from that project."
+            )
     return annotations, notes
 
 
@@ -237,19 +242,26 @@ def _from_table(
 
 
 def _check_names(path: Path, sheet: _Sheet, units: Units) -> None:
-    """Refuse two names of a table that mean one video: one of the two is another video."""
+    """Refuse a video called by paths that contradict each other: one of them is another video."""
     matcher = VideoMatcher(sheet.videos())
-    names: dict[str, str] = {}
+    longest: dict[ProjectVideo, str] = {}
     for row in read_table(path, format="auto", units=units).events:
         video = matcher.find(row.video).video
         if video is None:
             continue
-        other = names.setdefault(sheet.record(video).key, row.video)
-        if other != row.video:
+        known, new = (_folders(name) for name in (longest.get(video, ""), row.video))
+        if any(one != other for one, other in zip(known, new, strict=False)):
             raise ValueError(
-                f"{path}: {other!r} and {row.video!r} both fit {video.key}. Name videos as in "
-                "the labelled project, with their datasets."
+                f"{path}: {longest[video]!r} and {row.video!r} both fit {video.key}. Name videos "
+                "as in the labelled project, with their datasets."
             )
+        if len(new) >= len(known):
+            longest[video] = row.video
+
+
+def _folders(name: str) -> list[str]:
+    """From the file upwards."""
+    return name.casefold().replace("\\", "/").split("/")[-2::-1]
 
 
 def _notes(report: ImportReport) -> list[str]:

@@ -155,29 +155,27 @@ def against_tables(against: AgainstHuman) -> str:
     judged = {"model": against.model, "second annotator": against.human}
     present = {who: found for who, found in judged.items() if found is not None}
     columns = {who: _columns(found.evaluation, found.details) for who, found in present.items()}
-    ordered = {
-        f"{action}: {who}": columns[who][action]
-        for action in against.human.evaluation.pooled
-        for who in columns
-    }
     macros = ", ".join(
         f"{who} {_macro(found.evaluation, found.details)}" for who, found in present.items()
     )
     lines = [
         f"Second annotator ({against.source}) on {len(against.predicted)} videos, as a prediction "
         f"of the same labels. Bout-level F1, mean over actions: {macros}.",
-        "",
-        _table(ordered, _COUNTED),
     ]
+    for action in against.human.evaluation.pooled:
+        by_who = {who: judged[action] for who, judged in columns.items()}
+        lines += ["", _table(by_who, _COUNTED, title=action)]
     if against.missing:
         lines += ["", f"Not labelled by the second annotator: {', '.join(against.missing)}."]
     lines += [f"Note: {note}" for note in against.notes]
     return "\n".join(lines)
 
 
-def _table(columns: Mapping[str, _Judged], figures: Mapping[str, _Figure]) -> str:
+def _table(
+    columns: Mapping[str, _Judged], figures: Mapping[str, _Figure], *, title: str = "figure"
+) -> str:
     rows = [[name, *(of(judged) for judged in columns.values())] for name, of in figures.items()]
-    return markdown_table(("figure", *columns), rows)
+    return markdown_table((title, *columns), rows)
 
 
 def _macro(evaluation: Evaluation, details: EvaluationDetails) -> str:

@@ -10,7 +10,8 @@ import typer
 
 from mouse_ar.cli.data import import_annotations_command, preprocess
 from mouse_ar.cli.detectors import convert_detector, list_sessions
-from mouse_ar.cli.model import evaluate, train
+from mouse_ar.cli.evaluation import evaluate
+from mouse_ar.cli.model import train
 from mouse_ar.cli.models import models
 from mouse_ar.cli.options import ConfigOption, settings_from
 from mouse_ar.cli.remote import pull, push

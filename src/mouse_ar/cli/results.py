@@ -1,0 +1,46 @@
+"""``mouse-ar workbook`` and ``export-boris``: the results of inference for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mouse_ar.cli.options import ActionsOption
+from mouse_ar.console import out
+from mouse_ar.data.config_files import load_actions
+from mouse_ar.pipelines.results_folder import ResultsFolder, open_results
+from mouse_ar.report.workbook import write_workbook
+
+__all__ = ["ResultsArgument", "opened", "told", "workbook"]
+
+ResultsArgument = Annotated[Path, typer.Argument(help="Folder that `mouse-ar infer` wrote.")]
+
+
+def opened(results: Path, actions: Path | None) -> ResultsFolder:
+    """The results, with the actions of the option where it is given."""
+    return open_results(results, actions=load_actions(actions) if actions else None)
+
+
+def told(results: ResultsFolder) -> None:
+    """Say which videos are not in what was written, and end with a code that says so too."""
+    for key, cause in sorted(results.failures.items()):
+        out.print(f"FAILED: {key}: {cause}", markup=False)
+    if results.failures:
+        raise typer.Exit(1)
+
+
+def workbook(
+    results: ResultsArgument,
+    output: Annotated[Path, typer.Option("--out", help="The workbook (.xlsx).")],
+    bin_minutes: Annotated[
+        float, typer.Option(min=1 / 60, help="Length of the time bins in the sheet Bins.")
+    ] = 5.0,
+    actions: ActionsOption = None,
+) -> None:
+    """One workbook of all results: counts, durations, latencies, bouts and time bins."""
+    found = opened(results, actions)
+    write_workbook(output, found, bin_minutes=bin_minutes)
+    out.print(f"{len(found.results)} videos: {output}", markup=False)
+    told(found)

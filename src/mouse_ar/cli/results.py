@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -9,11 +10,12 @@ import typer
 
 from mouse_ar.cli.options import ActionsOption
 from mouse_ar.console import out
+from mouse_ar.data.boris_export import BorisVideo, write_boris_project, write_boris_table
 from mouse_ar.data.config_files import load_actions
 from mouse_ar.pipelines.results_folder import ResultsFolder, open_results
 from mouse_ar.report.workbook import write_workbook
 
-__all__ = ["ResultsArgument", "opened", "told", "workbook"]
+__all__ = ["ResultsArgument", "export_boris", "opened", "told", "workbook"]
 
 ResultsArgument = Annotated[Path, typer.Argument(help="Folder that `mouse-ar infer` wrote.")]
 
@@ -43,4 +45,39 @@ def workbook(
     found = opened(results, actions)
     write_workbook(output, found, bin_minutes=bin_minutes)
     out.print(f"{len(found.results)} videos: {output}", markup=False)
+    told(found)
+
+
+def export_boris(
+    results: ResultsArgument,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            help="A BORIS project (.boris), or a table of aggregated events (.csv, .tsv).",
+        ),
+    ],
+    actions: ActionsOption = None,
+) -> None:
+    """The bouts for BORIS: a project with an observation per video, or a table."""
+    if output.suffix.lower() not in {".boris", ".csv", ".tsv"}:
+        raise ValueError(f"{output}: expected a name that ends in .boris, .csv or .tsv.")
+    found = opened(results, actions)
+    videos = [
+        BorisVideo(
+            key=video.key,
+            path=found.video(video.key).video_path,
+            ethogram=video.ethogram,
+            edges_seconds=video.edges_seconds,
+            description="checked by a person" if video.reviewed else "predicted, not checked",
+        )
+        for video in found.videos
+    ]
+    now = datetime.now()
+    if output.suffix.lower() == ".boris":
+        name = results.resolve().name
+        write_boris_project(output, videos, actions=found.actions, name=name, date=now)
+    else:
+        write_boris_table(output, videos, actions=found.actions, date=now)
+    out.print(f"{len(videos)} videos: {output}", markup=False)
     told(found)

@@ -1,4 +1,4 @@
-"""``mouse-ar workbook`` and ``export-boris``: the results of inference for other programs."""
+"""``mouse-ar workbook``, ``export-boris`` and ``compare``: what is made of results."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ import typer
 
 from mouse_ar.cli.options import ActionsOption
 from mouse_ar.console import out
+from mouse_ar.core.comparison import MEASURES
 from mouse_ar.data.boris_export import BorisVideo, write_boris_project, write_boris_table
 from mouse_ar.data.config_files import load_actions
+from mouse_ar.data.treatments import read_treatments
+from mouse_ar.pipelines.comparison import compare_results
 from mouse_ar.pipelines.results_folder import ResultsFolder, open_results
+from mouse_ar.report.comparison import comparison_text, write_comparison
 from mouse_ar.report.workbook import write_workbook
 
-__all__ = ["ResultsArgument", "export_boris", "opened", "told", "workbook"]
+__all__ = ["ResultsArgument", "compare", "export_boris", "opened", "told", "workbook"]
 
 ResultsArgument = Annotated[Path, typer.Argument(help="Folder that `mouse-ar infer` wrote.")]
 
@@ -81,3 +85,36 @@ def export_boris(
         write_boris_table(output, videos, actions=found.actions, date=now)
     out.print(f"{len(videos)} videos: {output}", markup=False)
     told(found)
+
+
+def compare(
+    results: ResultsArgument,
+    groups: Annotated[
+        Path,
+        typer.Option(help="CSV with columns video (or animal), group and, if wanted, animal."),
+    ],
+    output: Annotated[Path, typer.Option("--out", help="Folder of the tables and the picture.")],
+    primary: Annotated[
+        str, typer.Option(help=f"The one measure that is tested: {', '.join(MEASURES)}.")
+    ] = "bouts_per_hour",
+    control: Annotated[
+        str | None, typer.Option(help="Name of the control group, where it does not say so.")
+    ] = None,
+    treatment: Annotated[
+        str | None, typer.Option(help="Name of the other, where there are more than two.")
+    ] = None,
+    actions: ActionsOption = None,
+) -> None:
+    """Treatment against control: a value per animal, effect sizes, intervals and one test."""
+    found = opened(results, actions)
+    if found.failures:
+        raise ValueError(
+            "These videos could not be read, and a comparison without them would mislead: "
+            + "; ".join(f"{key}: {cause}" for key, cause in sorted(found.failures.items()))
+        )
+    videos = [found.video(key) for key in sorted(found.results)]
+    table = read_treatments(groups, videos, control=control, treatment=treatment)
+    comparison = compare_results(found, table, primary=primary)
+    write_comparison(output, comparison)
+    out.print(comparison_text(comparison), markup=False)
+    out.print(f"Tables and picture: {output}", markup=False)

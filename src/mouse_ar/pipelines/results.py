@@ -273,11 +273,13 @@ def bin_rows(
 def csv_text(columns: Sequence[Column], rows: Iterable[Row]) -> str:
     """A table as CSV; what does not exist stays empty."""
     buffer = io.StringIO()
-    names = [column.name for column in columns]
-    writer = csv.DictWriter(buffer, fieldnames=names, lineterminator="\n")
+    digits = {column.name: column.digits for column in columns}
+    writer = csv.DictWriter(buffer, fieldnames=list(digits), lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({k: f"{v:.3f}" if isinstance(v, float) else v for k, v in row.items()})
+        writer.writerow(
+            {k: f"{v:.{digits[k]}f}" if isinstance(v, float) else v for k, v in row.items()}
+        )
     return buffer.getvalue()
 
 

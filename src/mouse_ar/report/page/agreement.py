@@ -34,9 +34,7 @@ def agreement_figure(details: ActionDetails, *, action: Action) -> Figure:
         domain = [0.58, 1] if row == 0 else [0, 0.42]
         axes[f"xaxis{left}"] = axis(f"{unit}, person", domain=[0, 0.44], anchor=f"y{left}")
         axes[f"yaxis{left}"] = axis(f"{unit}, model", domain=domain, anchor=f"x{left}")
-        axes[f"xaxis{right}"] = axis(
-            f"mean of both, {unit}", domain=[0.56, 1], anchor=f"y{right}"
-        )
+        axes[f"xaxis{right}"] = axis(f"mean of both, {unit}", domain=[0.56, 1], anchor=f"y{right}")
         axes[f"yaxis{right}"] = axis(
             "model minus person", domain=domain, anchor=f"x{right}", zeroline=True
         )

@@ -96,7 +96,8 @@ def strip_figure(
     clock = _Clock.of(video)
     rows = [(action, name) for action in actions.actions for name in video.rows]
     data = [
-        _bars(video, action, name, clock=clock, at=index) for index, (action, name) in enumerate(rows)
+        _bars(video, action, name, clock=clock, at=index)
+        for index, (action, name) in enumerate(rows)
     ]
     data.append(_marks(video, rows, clock=clock))
     bars_px = _ROW_PX * len(rows)
@@ -120,7 +121,10 @@ def strip_figure(
     }
     if score_share:
         axes["yaxis2"] = axis(
-            "score", domain=[0, score_share], range=[-0.03, 1.03], tickvals=[0, 0.5, 1],
+            "score",
+            domain=[0, score_share],
+            range=[-0.03, 1.03],
+            tickvals=[0, 0.5, 1],
             fixedrange=True,
         )
     shapes = [
@@ -130,9 +134,7 @@ def strip_figure(
     return Figure({"data": data, "layout": plot}, title=video.name, folded=folded)
 
 
-def _bars(
-    video: VideoStrip, action: Action, row: str, *, clock: _Clock, at: int
-) -> dict[str, Any]:
+def _bars(video: VideoStrip, action: Action, row: str, *, clock: _Clock, at: int) -> dict[str, Any]:
     bouts = video.rows[row].of(action.name)
     starts = [clock.at(b.interval.start) for b in bouts]
     is_prediction = row == video.predicted_row

@@ -96,8 +96,7 @@ def strip_figure(
     clock = _Clock.of(video)
     rows = [(action, name) for action in actions.actions for name in video.rows]
     data = [
-        _bars(video, action, name, clock=clock, at=index)
-        for index, (action, name) in enumerate(rows)
+        _bars(video, action, name, clock=clock, at=at) for at, (action, name) in enumerate(rows)
     ]
     data.append(_marks(video, rows, clock=clock))
     bars_px = _ROW_PX * len(rows)

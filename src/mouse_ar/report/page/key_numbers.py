@@ -137,10 +137,11 @@ def _amounts(details: ActionDetails) -> Iterator[str]:
     """What enters a study: counts, time, and where bouts start."""
     count, duration, onset = details.count, details.duration, details.onset
     if count.mean_error is not None and duration.mean_error is not None:
+        many = "high" if count.mean_error >= 0 else "low"
+        much = "long" if duration.mean_error >= 0 else "short"
         yield (
-            f"Per video the count is on average {abs(count.mean_error):.1f} too "
-            f"{'high' if count.mean_error >= 0 else 'low'} and the time "
-            f"{abs(duration.mean_error):.1f} s too {'long' if duration.mean_error >= 0 else 'short'}."
+            f"Per video the count is on average {abs(count.mean_error):.1f} too {many} and the "
+            f"time {abs(duration.mean_error):.1f} s too {much}."
         )
     if onset.mean_seconds is not None:
         when = "late" if onset.mean_seconds >= 0 else "early"

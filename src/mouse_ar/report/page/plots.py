@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -97,7 +98,7 @@ def thinned(values_T: NDArray[np.floating], *, most: int) -> NDArray[np.int64]:
         return np.arange(total, dtype=np.int64)
     edges = np.linspace(0, total, (most - 2) // 2 + 1).astype(np.int64)
     kept = {0, total - 1}
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in itertools.pairwise(edges.tolist()):
         piece = values_T[start:stop]
-        kept |= {int(start + piece.argmin()), int(start + piece.argmax())}
+        kept |= {start + int(piece.argmin()), start + int(piece.argmax())}
     return np.array(sorted(kept), dtype=np.int64)

@@ -59,6 +59,12 @@ class Agreement:
         return float(np.abs(self.errors).mean()) if self.videos else None
 
     @property
+    def total_error_share(self) -> float | None:
+        """Error of the sum over all videos as a share of the true sum; None when that is 0."""
+        total = sum(self.true)
+        return (sum(self.predicted) - total) / total if total else None
+
+    @property
     def limits_of_agreement(self) -> tuple[float, float] | None:
         """Mean error +- 1.96 sample standard deviations; None below two videos.
 
@@ -86,6 +92,7 @@ class Agreement:
         return {
             "mean_error": self.mean_error,
             "mean_absolute_error": self.mean_absolute_error,
+            "total_error_share": self.total_error_share,
             "limits_of_agreement": None if limits is None else list(limits),
             "correlation": self.correlation,
             "videos": list(self.videos),

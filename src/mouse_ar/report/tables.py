@@ -112,7 +112,9 @@ _COUNTED: dict[str, _Figure] = {
     "frame recall": lambda j: j.figure("frame_recall", j.result.frames.recall),
     "Cohen's kappa of the frames": lambda j: _number(j.details.kappa),
     "count per video": lambda j: _agreement(j.details.count, digits=1),
+    "count in all": lambda j: _share(j.details.count.total_error_share),
     "seconds per video": lambda j: _agreement(j.details.duration, digits=1),
+    "seconds in all": lambda j: _share(j.details.duration.total_error_share),
     "latency, s": lambda j: _agreement(j.details.latency.both, digits=2),
     "latency missed / invented": lambda j: (
         f"{j.details.latency.missed} / {j.details.latency.invented} videos"
@@ -214,6 +216,10 @@ def _agreement(agreement: Agreement, *, digits: int) -> str:
     size = _number(agreement.mean_absolute_error, digits=digits)
     r = "" if agreement.correlation is None else f", r {agreement.correlation:.2f}"
     return f"{agreement.mean_error:+.{digits}f}, size {size}{r}"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.1%}"
 
 
 def _timing(error: TimingError) -> str:

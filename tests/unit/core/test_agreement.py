@@ -22,6 +22,7 @@ def test_errors_of_a_worked_example() -> None:
     found = agreement([(10, 12), (20, 19), (30, 35)])  # errors 2, -1, 5
     assert found.mean_error == pytest.approx(2)
     assert found.mean_absolute_error == pytest.approx(8 / 3)
+    assert found.total_error_share == pytest.approx(6 / 60)
     assert found.limits_of_agreement == pytest.approx((2 - 1.96 * 3, 2 + 1.96 * 3))
 
 
@@ -39,6 +40,7 @@ def test_correlation_is_that_of_scipy(pairs: list[tuple[int, int]]) -> None:
 def test_what_does_not_exist_is_none() -> None:
     nothing = Agreement((), (), ())
     assert nothing.mean_error is nothing.mean_absolute_error is None
+    assert nothing.total_error_share is agreement([(0, 3)]).total_error_share is None
     assert nothing.limits_of_agreement is nothing.correlation is None
     one = agreement([(3, 5)])
     assert one.mean_error == 2

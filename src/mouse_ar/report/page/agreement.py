@@ -18,8 +18,14 @@ _CAPTION = (
 )
 
 
-def agreement_figure(details: ActionDetails, *, action: Action) -> Figure:
-    """Predicted over true values, and Bland-Altman, of the count and of the duration."""
+def agreement_figure(details: ActionDetails, *, action: Action, who: str = "model") -> Figure:
+    """Predicted over true values, and Bland-Altman, of the count and of the duration.
+
+    Args:
+        details: of the action.
+        action: gives name and colour.
+        who: is compared with the person who labelled.
+    """
     data: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []
     axes: dict[str, Any] = {}
@@ -33,14 +39,28 @@ def agreement_figure(details: ActionDetails, *, action: Action) -> Figure:
         shapes += _lines(agreement, left=left, right=right)
         domain = [0.58, 1] if row == 0 else [0, 0.42]
         axes[f"xaxis{left}"] = axis(f"{unit}, person", domain=[0, 0.44], anchor=f"y{left}")
-        axes[f"yaxis{left}"] = axis(f"{unit}, model", domain=domain, anchor=f"x{left}")
+        axes[f"yaxis{left}"] = axis(f"{unit}, {who}", domain=domain, anchor=f"x{left}")
         axes[f"xaxis{right}"] = axis(f"mean of both, {unit}", domain=[0.56, 1], anchor=f"y{right}")
         axes[f"yaxis{right}"] = axis(
-            "model minus person", domain=domain, anchor=f"x{right}", zeroline=True
+            "difference", domain=domain, anchor=f"x{right}", range=_reach(agreement)
         )
-    titles = panel_titles({"": "Bouts per video", "3": "Seconds per video"})
-    plot = layout(560, **axes, shapes=shapes, annotations=titles, showlegend=False)
+    titles = panel_titles(
+        {
+            "": "Bouts per video",
+            "2": f"Bouts: {who} minus person",
+            "3": "Seconds per video",
+            "4": f"Seconds: {who} minus person",
+        }
+    )
+    plot = layout(560, **axes, shapes=shapes, annotations=titles)
     return Figure({"data": data, "layout": plot}, title=action.name, caption=_CAPTION)
+
+
+def _reach(agreement: Agreement) -> list[float]:
+    """Differences, zero and the lines, with some room."""
+    values = [0.0, *agreement.errors.tolist(), *(agreement.limits_of_agreement or ())]
+    room = 0.1 * (max(values) - min(values)) or 1.0
+    return [round(min(values) - room, 4), round(max(values) + room, 4)]
 
 
 def _means(agreement: Agreement) -> list[float]:

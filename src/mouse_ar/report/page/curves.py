@@ -42,8 +42,8 @@ def confusion_figure(confusion: Confusion) -> Figure:
         "ygap": 2,
     }
     plot = layout(
-        110 + _SQUARE_PX * len(classes),
-        xaxis=axis("predicted", showgrid=False, fixedrange=True),
+        96 + _SQUARE_PX * len(classes),
+        xaxis=axis("predicted", showgrid=False, fixedrange=True, domain=[0, 0.65]),
         yaxis=axis("true", showgrid=False, fixedrange=True, autorange="reversed"),
     )
     return Figure(
@@ -76,7 +76,7 @@ def ranking_figure(details: EvaluationDetails, *, actions: ActionSet) -> Figure 
     share = {"range": [-0.02, 1.03], "dtick": 0.2}
     plot = layout(
         400,
-        margin={"l": 60, "r": 20, "t": 74, "b": 48},
+        legends=True,
         xaxis=axis("recall: share of the true frames found", domain=[0, 0.46], **share),
         yaxis=axis("precision: share of the called frames that are true", **share),
         xaxis2=axis("share of the other frames called", domain=[0.56, 1], anchor="y2", **share),
@@ -84,7 +84,6 @@ def ranking_figure(details: EvaluationDetails, *, actions: ActionSet) -> Figure 
         annotations=panel_titles({"": "Precision and recall", "2": "ROC"}),
         shapes=[five],
     )
-    plot["legend"] |= {"y": 1.1}
     return Figure(
         {"data": data, "layout": plot},
         title="Frames: what other thresholds would give",
@@ -95,8 +94,9 @@ def ranking_figure(details: EvaluationDetails, *, actions: ActionSet) -> Figure 
 
 
 def _precision_recall(curves: FrameCurves, action: Action) -> list[dict[str, Any]]:
-    value = curves.average_precision
-    name = action.name if value is None else f"{action.name} (average precision {value:.3f})"
+    values = {"average precision": curves.average_precision, "ROC area": curves.roc_auc}
+    found = ", ".join(f"{name} {value:.3f}" for name, value in values.items() if value is not None)
+    name = f"{action.name}: {found}" if found else action.name
     line = _line(
         [0.0, *numbers(curves.recall, digits=5)],
         [*numbers(curves.precision[:1], digits=5), *numbers(curves.precision, digits=5)],
@@ -112,15 +112,14 @@ def _precision_recall(curves: FrameCurves, action: Action) -> list[dict[str, Any
 
 
 def _roc(curves: FrameCurves, action: Action) -> list[dict[str, Any]]:
-    value = curves.roc_auc
-    name = action.name if value is None else f"{action.name} (ROC area {value:.3f})"
     line = _line(
         [0.0, *numbers(curves.fpr, digits=5)],
         [0.0, *numbers(curves.recall, digits=5)],
         action=action,
-        name=name,
+        name=action.name,
         panel="2",
     )
+    line["showlegend"] = False
     found = curves.tpr_at_5_percent_fpr
     points = [
         _mark(point.fpr, point.recall, action=action, symbol=symbol, text=text, panel="2")
@@ -197,10 +196,12 @@ def overlap_figure(judged: Mapping[str, EvaluationDetails], *, actions: ActionSe
             line["hovertemplate"] = f"{name}<br>overlap %{{x}}: F1 %{{y:.3f}}<extra></extra>"
             data.append(line)
     plot = layout(
-        340,
+        330,
+        legends=True,
         xaxis=axis("overlap (IoU) from which a predicted bout counts as found", dtick=0.1),
         yaxis=axis("bout F1", range=[-0.02, 1.03], dtick=0.2),
     )
+    plot["margin"] |= {"t": 40}
     return Figure(
         {"data": data, "layout": plot},
         title="Bouts: how exactly must they overlap?",

@@ -20,7 +20,8 @@ __all__ = ["VideoStrip", "strip_figure", "strip_figures"]
 _OPEN = 3  # videos shown at first
 _ALL_POINTS, _MOST_POINTS, _FEWEST_POINTS = 160_000, 6_000, 400  # of score curves: 10 bytes each
 _LONG_SECONDS = 600.0  # from here on the axis is in minutes
-_ROW_PX, _SCORE_PX, _AROUND_PX = 26, 110, 96
+_ROW_PX, _SCORE_PX, _AROUND_PX = 26, 110, 60
+_APART = 0.35  # rows between two actions
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,46 +95,54 @@ def strip_figure(
         folded: whether only the name is shown at first.
     """
     clock = _Clock.of(video)
-    rows = [(action, name) for action in actions.actions for name in video.rows]
-    data = [
-        _bars(video, action, name, clock=clock, at=at) for at, (action, name) in enumerate(rows)
-    ]
+    rows = {
+        (action, name): round(number * (len(video.rows) + _APART) + row, 2)
+        for number, action in enumerate(actions.actions)
+        for row, name in enumerate(video.rows)
+    }
+    data = [_bars(video, *of, clock=clock, at=at) for of, at in rows.items()]
     data.append(_marks(video, rows, clock=clock))
-    bars_px = _ROW_PX * len(rows)
-    height = bars_px + _AROUND_PX
-    score_share = 0.0
     if video.scores is not None:
-        height += _SCORE_PX
-        score_share = _SCORE_PX / (height - _AROUND_PX)
         for action in actions.actions:
             data += _score_lines(video, action, clock=clock, most=most_points)
+    bars_px = round(_ROW_PX * (max(rows.values()) + 1))
+    scores_px = 0 if video.scores is None else _SCORE_PX
+    last = len(clock.edges) - 1
+    plot = layout(
+        bars_px + scores_px + _AROUND_PX,
+        **_axes(rows, clock=clock, score_share=scores_px / (bars_px + scores_px)),
+        barmode="overlay",
+        shapes=[_grey(clock.at(i.start), clock.at(min(i.stop, last))) for i in video.ignored],
+        dragmode="zoom",
+    )
+    plot["margin"] |= {"t": 12}
+    return Figure({"data": data, "layout": plot}, title=video.name, folded=folded)
+
+
+def _axes(
+    rows: Mapping[tuple[Action, str], float], *, clock: _Clock, score_share: float
+) -> dict[str, Any]:
+    """Bars above, scores (if any) in the lower share of the height, one time axis for both."""
     axes = {
         "xaxis": axis(clock.label, range=[0, clock.at(-1)], anchor="y2" if score_share else "y"),
         "yaxis": axis(
             domain=[score_share + (0.04 if score_share else 0), 1],
-            range=[len(rows) - 0.5, -0.5],
-            tickvals=list(range(len(rows))),
+            range=[max(rows.values()) + 0.5, -0.5],
+            tickvals=list(rows.values()),
             ticktext=[f"{action.name} · {name}" for action, name in rows],
             showgrid=False,
             fixedrange=True,
         ),
     }
     if score_share:
-        axes["yaxis2"] = axis(
-            "score",
-            domain=[0, score_share],
-            range=[-0.03, 1.03],
-            tickvals=[0, 0.5, 1],
-            fixedrange=True,
-        )
-    shapes = [
-        _grey(clock.at(i.start), clock.at(min(i.stop, len(clock.edges) - 1))) for i in video.ignored
-    ]
-    plot = layout(height, **axes, barmode="overlay", bargap=0.22, shapes=shapes, dragmode="zoom")
-    return Figure({"data": data, "layout": plot}, title=video.name, folded=folded)
+        shown = {"range": [-0.03, 1.03], "tickvals": [0, 0.5, 1], "fixedrange": True}
+        axes["yaxis2"] = axis("score", domain=[0, score_share], **shown)
+    return axes
 
 
-def _bars(video: VideoStrip, action: Action, row: str, *, clock: _Clock, at: int) -> dict[str, Any]:
+def _bars(
+    video: VideoStrip, action: Action, row: str, *, clock: _Clock, at: float
+) -> dict[str, Any]:
     bouts = video.rows[row].of(action.name)
     starts = [clock.at(b.interval.start) for b in bouts]
     is_prediction = row == video.predicted_row
@@ -144,6 +153,7 @@ def _bars(video: VideoStrip, action: Action, row: str, *, clock: _Clock, at: int
         "base": starts,
         "x": [round(clock.at(b.interval.stop) - s, 4) for b, s in zip(bouts, starts, strict=True)],
         "y": [at] * len(bouts),
+        "width": 0.8,
         "name": row,
         # the edge keeps a twitch visible in a long video
         "marker": {"color": color, "line": {"color": color, "width": 1}},
@@ -161,11 +171,11 @@ def _told(bout: Bout, *, clock: _Clock, confidence: bool) -> str:
 
 
 def _marks(
-    video: VideoStrip, rows: Sequence[tuple[Action, str]], *, clock: _Clock
+    video: VideoStrip, rows: Mapping[tuple[Action, str], float], *, clock: _Clock
 ) -> dict[str, Any]:
     """A cross on each bout that found no partner."""
     truth = next(iter(video.rows))
-    places = {(action.name, name): index for index, (action, name) in enumerate(rows)}
+    places = {(action.name, name): at for (action, name), at in rows.items()}
     xs, ys, texts = [], [], []
     for error in video.errors:
         row = video.predicted_row if error.kind is ErrorKind.FALSE else truth
@@ -179,7 +189,8 @@ def _marks(
         "mode": "markers",
         "x": xs,
         "y": ys,
-        "marker": {"symbol": "x-thin", "size": 8, "line": {"color": INK, "width": 1.5}},
+        "marker": {"symbol": "x", "size": 8, "color": INK, "line": {"color": "white", "width": 1}},
+        "cliponaxis": False,
         "hovertext": texts,
         "hovertemplate": "%{hovertext}<extra></extra>",
         "showlegend": False,

@@ -13,7 +13,7 @@ from PIL import Image
 
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.bout_errors import BoutError, ErrorKind
-from mouse_ar.core.types import ActionScores, Box, Interval, Track
+from mouse_ar.core.types import ActionScores, Box, Interval
 from mouse_ar.data.training_data import VideoRecord
 from mouse_ar.report.page.blocks import Block, Picture, Text
 from mouse_ar.video.failures import VIDEO_FAILURES
@@ -137,7 +137,7 @@ def _frames(reader: RandomAccessReader, bout: Interval, record: VideoRecord) -> 
     around = round(_BEFORE_SECONDS * record.fps)
     start, stop = max(0, bout.start - around), min(len(reader), bout.stop + around)
     wanted = np.unique(np.linspace(start, stop - 1, _MOST_FRAMES).round().astype(int))
-    crop = _crop(record.track, Interval(start, stop))
+    crop = _crop(record, Interval(start, stop))
     pictures = []
     for frame in wanted.tolist():
         picture = Image.fromarray(reader.get_batch([frame])[0])  # one at a time: 4K frames are big
@@ -152,16 +152,19 @@ def _frames(reader: RandomAccessReader, bout: Interval, record: VideoRecord) -> 
     return pictures
 
 
-def _crop(track: Track, interval: Interval) -> tuple[int, int, int, int] | None:
-    """A square around all boxes of these frames; None where there are none."""
-    found = [track.box(frame) for frame in range(interval.start, interval.stop)]
+def _crop(record: VideoRecord, interval: Interval) -> tuple[int, int, int, int] | None:
+    """A square in the picture around all boxes of these frames; None where there are none."""
+    found = [record.track.box(frame) for frame in range(interval.start, interval.stop)]
     boxes = [box for box in found if box is not None]
     if not boxes:
         return None
     around = reduce(Box.union, boxes)
-    half = max(around.width, around.height) * (0.5 + _PADDING)
+    wanted = max(around.width, around.height) * (1 + 2 * _PADDING)
+    side = min(round(wanted), record.width, record.height)
     x, y = around.center
-    return round(x - half), round(y - half), round(x + half), round(y + half)
+    left = min(max(round(x - side / 2), 0), record.width - side)
+    top = min(max(round(y - side / 2), 0), record.height - side)
+    return left, top, left + side, top + side
 
 
 def _encoded(error: BoutError, frames: Sequence[Image.Image], *, most_bytes: int) -> _Clip:

@@ -53,7 +53,7 @@ def _figures(result: EvaluatedVideos) -> Iterator[Block]:
         yield Table(columns, rows, title="All figures", numbers_from=1)
     else:
         for columns, rows in against_cells(result.against):
-            yield Table(columns, rows, title=columns[0], numbers_from=1)
+            yield Table(columns, rows, numbers_from=1)
         videos = len(result.against.predicted)
         yield Text(
             f"Second annotator: {result.against.source}; the tables are of the {videos} videos "
@@ -137,15 +137,19 @@ def _amounts(details: ActionDetails) -> Iterator[str]:
     """What enters a study: counts, time, and where bouts start."""
     count, duration, onset = details.count, details.duration, details.onset
     if count.mean_error is not None and duration.mean_error is not None:
-        many = "high" if count.mean_error >= 0 else "low"
-        much = "long" if duration.mean_error >= 0 else "short"
-        yield (
-            f"Per video the count is on average {abs(count.mean_error):.1f} too {many} and the "
-            f"time {abs(duration.mean_error):.1f} s too {much}."
-        )
+        counted = _off(count.mean_error, "too high", "too low", digits=1)
+        lasting = _off(duration.mean_error, "s too long", "s too short", digits=1)
+        yield f"Over the videos the count is on average {counted} and the time {lasting}."
     if onset.mean_seconds is not None:
-        when = "late" if onset.mean_seconds >= 0 else "early"
-        yield f"Bouts that were found start on average {abs(onset.mean_seconds):.2f} s {when}."
+        when = _off(onset.mean_seconds, "s late", "s early", digits=2)
+        yield f"The start of a found bout is on average {when}."
+
+
+def _off(error: float, above: str, below: str, *, digits: int) -> str:
+    size = f"{abs(error):.{digits}f}"
+    if not float(size):
+        return "right"
+    return f"{size} {above if error > 0 else below}"
 
 
 def _videos(evaluation: Evaluation) -> str:

@@ -36,21 +36,30 @@ def axis(title: str = "", **more: Any) -> dict[str, Any]:
     }
 
 
-def layout(height: int, **more: Any) -> dict[str, Any]:
+def layout(height: int, *, legends: bool = False, **more: Any) -> dict[str, Any]:
     """A layout with our look.
 
     Args:
         height: in pixels; the width follows the page.
+        legends: whether there is room for a legend above the panels and their titles.
         more: Plotly's settings, axes among them.
     """
     return {
         "height": height,
-        "margin": {"l": 60, "r": 20, "t": 40, "b": 48},
+        "margin": {"l": 60, "r": 20, "t": 64 if legends else 26, "b": 48},
         "font": {"family": _FONT, "size": 12, "color": INK},
         "plot_bgcolor": "white",
         "paper_bgcolor": "white",
         "hoverlabel": {"align": "left"},
-        "legend": {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "font": {"size": 11}},
+        "showlegend": legends,
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "yref": "container",
+            "y": 0.99,
+            "yanchor": "top",
+            "font": {"size": 11},
+        },
         **more,
     }
 

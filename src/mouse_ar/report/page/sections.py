@@ -20,6 +20,7 @@ from mouse_ar.report.page.ethograms import VideoStrip, strip_figures
 from mouse_ar.report.page.gallery import error_gallery
 from mouse_ar.report.page.key_numbers import key_number_blocks
 from mouse_ar.report.page.model import model_blocks, settings_blocks
+from mouse_ar.report.page.reliability import reliability_figure
 
 __all__ = ["report_sections"]
 
@@ -61,13 +62,17 @@ def report_sections(
         sections.append(Section("Bouts over time", strips))
     details = result.details
     if details is not None:
-        sections += [
-            Section("Frames and bouts", _curves(result, details, actions=actions)),
-            Section(
-                "Counts and durations",
-                tuple(agreement_figure(details.actions[a.name], action=a) for a in actions.actions),
-            ),
-        ]
+        curves = [*_curves(result, details, actions=actions)]
+        probabilities = reliability_figure(
+            pairs, actions=actions, scores=result.scores, uncalibrated=uncalibrated
+        )
+        curves += [] if probabilities is None else [probabilities]
+        amounts = (
+            agreement_figure(details.actions[a.name], action=a, who=_who(result))
+            for a in actions.actions
+        )
+        sections.append(Section("Frames and bouts", tuple(curves)))
+        sections.append(Section("Counts and durations", tuple(amounts)))
     blocks = error_gallery(
         errors,
         records=records,
@@ -96,6 +101,11 @@ _STRIPS = (
 )
 
 
+def _who(result: EvaluatedVideos) -> str:
+    is_person = result.against is not None and result.against.model is None
+    return _SECOND if is_person else "model"
+
+
 def _strips(
     result: EvaluatedVideos,
     records: Sequence[VideoRecord],
@@ -105,7 +115,7 @@ def _strips(
     errors: Errors,
 ) -> tuple[Block, ...]:
     second = {} if result.against is None else result.against.predicted
-    predicted = _SECOND if second and not result.scores else "predicted"
+    predicted = "predicted" if _who(result) == "model" else _SECOND
     found = [error for several in errors.values() for error in several]
     strips = []
     for record in records:
@@ -135,13 +145,9 @@ def _curves(
     result: EvaluatedVideos, details: EvaluationDetails, *, actions: ActionSet
 ) -> tuple[Block, ...]:
     ranking = ranking_figure(details, actions=actions)
-    judged = {"model": details}
-    if result.against is not None:
-        if result.against.model is not None:
-            judged = {"model": result.against.model.details}
-            judged[_SECOND] = result.against.human.details
-        else:
-            judged = {_SECOND: details}
+    judged = {_who(result): details}
+    if result.against is not None and result.against.model is not None:
+        judged = {"model": result.against.model.details, _SECOND: result.against.human.details}
     return (
         confusion_figure(details.confusion),
         *([] if ranking is None else [ranking]),

@@ -35,6 +35,7 @@ _BODY = """<style>
 body { max-width: 76rem; } h2 { margin-top: 2.6rem; border-bottom: 1px solid #ddd; }
 nav a { margin-right: 1.1rem; white-space: nowrap; }
 p { max-width: 60rem; } h3, summary { font-size: 15px; font-weight: 600; }
+h3 { margin: 1.4rem 0 .3rem; }
 summary { cursor: pointer; padding: .25rem 0; } td { vertical-align: top; }
 tbody tr:nth-child(even) { background: #f7f8f9; } th.number { text-align: right; }
 .caption { color: #555; font-size: 13.5px; margin-top: .2rem; }

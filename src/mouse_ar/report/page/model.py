@@ -21,11 +21,11 @@ _LIBRARIES = ("numpy", "scipy", "torch", "av", "opencv-python", "plotly")
 def model_blocks(model: ModelFacts) -> list[Block]:
     """In words, then where it comes from, then how its scores become bouts."""
     spec, fps = model.spec, model.training_fps
-    every = f", every {spec.sampling_rate}. one" if spec.sampling_rate > 1 else ""
+    apart = f", {spec.sampling_rate} apart" if spec.sampling_rate > 1 else ""
     return [
         Text(
             f"a video transformer, {model.network}. It looks at {spec.num_frames} frames at a "
-            f"time{every}: {spec.window_frames / fps:.2f} s of video at the {fps:g} frames per "
+            f"time{apart}: {spec.window_frames / fps:.2f} s of video at the {fps:g} frames per "
             f"second of its training videos, cut out around the mouse and scaled to "
             f"{spec.input_size} x {spec.input_size} pixels. {_kept(model.metadata)}",
             lead=f"{model.file}:",

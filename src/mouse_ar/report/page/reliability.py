@@ -22,6 +22,7 @@ _CAPTION = (
     "enough. Points are tenths of the score, larger where there are more frames. "
     "Error: mean distance from the line, weighted by frames."
 )
+_BEFORE = " Grey, dashed: before calibration."
 
 
 def reliability_figure(
@@ -42,6 +43,7 @@ def reliability_figure(
     if not any(name in scores for name in pairs):
         return None
     data: list[dict[str, Any]] = []
+    titles: dict[str, str] = {}
     axes: dict[str, Any] = {}
     width = (1 - _GAP * (len(actions.actions) - 1)) / len(actions.actions)
     for number, action in enumerate(actions.actions):
@@ -52,15 +54,16 @@ def reliability_figure(
             "score", domain=[left, left + width], anchor=f"y{panel}", **share
         )
         axes[f"yaxis{panel}"] = axis("share of true frames", anchor=f"x{panel}", **share)
-        data.append(_diagonal(panel))
+        found = _of(pairs, scores, action)
+        data += [_diagonal(panel), _curve(found, color=css(action), panel=panel)]
+        titles[panel] = f"{action.name}: error {_error(found)}"
         if uncalibrated is not None:
             before = _of(pairs, uncalibrated, action)
-            data.append(_curve(before, action, panel=panel, name="before calibration"))
-        name = "scores" if uncalibrated is None else "after calibration"
-        data.append(_curve(_of(pairs, scores, action), action, panel=panel, name=name))
-    titles = {str(n + 1) if n else "": action.name for n, action in enumerate(actions.actions)}
-    plot = layout(390, legends=True, **axes, annotations=panel_titles(titles))
-    return Figure({"data": data, "layout": plot}, title="Scores as probabilities", caption=_CAPTION)
+            data.append(_curve(before, color=GREY, panel=panel, dash="dash"))
+            titles[panel] += f", before calibration {_error(before)}"
+    plot = layout(370, **axes, annotations=panel_titles(titles))
+    caption = _CAPTION if uncalibrated is None else _CAPTION + _BEFORE
+    return Figure({"data": data, "layout": plot}, title="Scores as probabilities", caption=caption)
 
 
 def _of(
@@ -76,12 +79,12 @@ def _of(
     return reliability(np.concatenate(score), np.concatenate(truth))
 
 
-def _curve(found: Reliability, action: Action, *, panel: str, name: str) -> dict[str, Any]:
-    is_before = name == "before calibration"
-    error = found.expected_error
-    label = f"{action.name}, {name}"
+def _error(found: Reliability) -> str:
+    return "–" if found.expected_error is None else f"{found.expected_error:.3f}"
+
+
+def _curve(found: Reliability, *, color: str, panel: str, dash: str = "solid") -> dict[str, Any]:
     shares = found.frames / max(1, found.frames.max(initial=0))
-    color = GREY if is_before else css(action)
     return {
         "type": "scatter",
         "mode": "lines+markers",
@@ -89,8 +92,7 @@ def _curve(found: Reliability, action: Action, *, panel: str, name: str) -> dict
         "y": numbers(found.share_true, digits=4),
         "xaxis": f"x{panel}",
         "yaxis": f"y{panel}",
-        "name": label if error is None else f"{label} (error {error:.3f})",
-        "line": {"color": color, "width": 2, "dash": "dash" if is_before else "solid"},
+        "line": {"color": color, "width": 2, "dash": dash},
         "marker": {"size": numbers(5 + 9 * np.sqrt(shares), digits=1)},
         "customdata": found.frames.tolist(),
         "hovertemplate": "score %{x:.2f}: %{y:.1%} true<br>%{customdata:,} frames<extra></extra>",
@@ -107,5 +109,4 @@ def _diagonal(panel: str) -> dict[str, Any]:
         "yaxis": f"y{panel}",
         "line": {"color": GREY, "width": 1},
         "hoverinfo": "skip",
-        "showlegend": False,
     }

@@ -11,6 +11,7 @@ import yaml
 
 __all__ = [
     "ActionsOption",
+    "BinMinutesOption",
     "ConfigOption",
     "DeviceOption",
     "SetOption",
@@ -21,6 +22,14 @@ __all__ = [
 
 ActionsOption = Annotated[
     Path | None, typer.Option("--actions", help="actions.yaml; the built-in set by default.")
+]
+BinMinutesOption = Annotated[
+    float | None,
+    typer.Option(
+        "--bin-minutes",
+        min=1 / 60,
+        help="Also count and time the bouts in bins of this length, in bins.csv.",
+    ),
 ]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="YAML with overrides.")]
 SetOption = Annotated[

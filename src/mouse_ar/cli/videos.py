@@ -19,6 +19,7 @@ from mouse_ar.cli.detector import (
 from mouse_ar.cli.models_folder import ModelsOption, chosen_files
 from mouse_ar.cli.options import (
     ActionsOption,
+    BinMinutesOption,
     ConfigOption,
     DeviceOption,
     SetOption,
@@ -58,6 +59,7 @@ def infer(
     overrides: SetOption = None,
     device: DeviceOption = None,
     overlay: Annotated[bool, typer.Option(help="Also draw the bouts into the videos.")] = False,
+    bin_minutes: BinMinutesOption = None,
     detector: DetectorOption | None = None,
     detector_class: ClassOption = None,
     detector_confidence: ConfidenceOption = CONFIDENCE,
@@ -110,6 +112,7 @@ def infer(
             detect_every=detect_every,
             batch_size=batch_size,
             overlay=overlay,
+            bin_minutes=bin_minutes,
             progress=view,
             meter=meter,
             workers=Workers(names, predictor=loading, detector=finding) if names else None,

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mouse_ar.core.splitting import Split
+from mouse_ar.core.text import some_names
 from mouse_ar.data.matching import VideoMatcher
 from mouse_ar.data.project_layout import ProjectVideo
 
 __all__ = ["VideoGroups", "read_groups"]
-
-_MAX_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -64,14 +63,14 @@ def read_groups(path: Path, videos: Sequence[ProjectVideo]) -> VideoGroups:
     missing = [video.key for video in videos if video.key not in found]
     if not found:
         raise ValueError(
-            f"{path}: no row names a video of the project. It has {_names(missing)}; "
-            f"the table has {_names(strangers)}."
+            f"{path}: no row names a video of the project. It has {some_names(missing)}; "
+            f"the table has {some_names(strangers)}."
         )
     notes = []
     if strangers:
-        notes.append(f"{path}: {len(strangers)} rows name no video: {_names(strangers)}")
+        notes.append(f"{path}: {len(strangers)} rows name no video: {some_names(strangers)}")
     if missing:
-        notes.append(f"{path}: {len(missing)} videos have no row: {_names(missing)}")
+        notes.append(f"{path}: {len(missing)} videos have no row: {some_names(missing)}")
     return VideoGroups(
         groups={key: group for key, (group, _) in found.items() if group is not None},
         splits={key: split for key, (_, split) in found.items() if split is not None},
@@ -86,8 +85,3 @@ def _split(text: str | None, where: str) -> Split | None:
     except ValueError:
         allowed = ", ".join(Split)
         raise ValueError(f"{where}: split {text!r} is none of {allowed}, or empty.") from None
-
-
-def _names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-    return ", ".join(names[:_MAX_NAMES]) + more

@@ -38,6 +38,7 @@ def infer(
     stride_frames: int | None = None,
     batch_size: int = 16,
     overlay: bool = False,
+    bin_minutes: float | None = None,
     unreadable: Mapping[str, str] | None = None,
     media: Media | None = None,
     publish: Callable[[VideoResult], VideoAnnotation | None] | None = None,
@@ -62,6 +63,7 @@ def infer(
         stride_frames: step between windows; a quarter of the window by default.
         batch_size: windows per forward pass.
         overlay: also draw boxes and bouts into copies of the videos.
+        bin_minutes: length of the time bins of ``bins.csv``, which is written only with it.
         unreadable: cause by key of videos that are not to be touched in this run, as they or what
             was made of them cannot be read now; they are failures.
         media: where the videos are; where they belong, by default. With it, ``source`` and
@@ -119,7 +121,7 @@ def infer(
             report.add(tasks.reports[video.key])
         run.store.hashes.save()
         report.tabulated = run.all_results(report)
-        write_tables(output, report.tabulated, actions=predictor.actions)
+        write_tables(output, report.tabulated, actions=predictor.actions, bin_minutes=bin_minutes)
         write_json(
             output / "run.json",
             {

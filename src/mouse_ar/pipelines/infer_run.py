@@ -14,7 +14,7 @@ from mouse_ar.core.decoding import decode
 from mouse_ar.core.manifest import slug
 from mouse_ar.core.types import ActionScores, Ethogram, Track
 from mouse_ar.data.annotations import REVIEWED_TAG, VideoAnnotation
-from mouse_ar.data.local_project import LocalProject, ProjectVideo
+from mouse_ar.data.local_project import LocalProject
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.pipelines.inputs import InputVideo
 from mouse_ar.pipelines.job import Scored, ScoringJob
@@ -27,6 +27,7 @@ from mouse_ar.pipelines.results import (
     save_scores,
     scores_path,
 )
+from mouse_ar.pipelines.results_folder import read_result
 from mouse_ar.pipelines.store import Store
 from mouse_ar.pipelines.tracks import Tracker
 from mouse_ar.video.failures import VIDEO_FAILURES
@@ -301,25 +302,10 @@ class InferRun:
             if video.key in results:
                 continue
             try:
-                results[video.key] = self._earlier(video)
+                results[video.key] = read_result(self._output, self.project, video)
             except VIDEO_FAILURES as error:
                 report.warnings.append(f"{video.key}: is left out of the tables: {error}")
         return [results[key] for key in sorted(results)]
-
-    def _earlier(self, video: ProjectVideo) -> VideoResult:
-        annotation = self.project.read(video)
-        if video.video_path.is_file():
-            meta = probe(video.video_path)
-            fps, timestamps_seconds = meta.fps, meta.timestamps_seconds
-        else:
-            scores, timestamps_seconds, _ = load_scores(scores_path(self._output, video.key))
-            fps = scores.fps
-        return VideoResult(
-            video.key,
-            Ethogram(num_frames=len(timestamps_seconds), fps=fps, bouts=annotation.bouts),
-            timestamps_seconds,
-            reviewed=annotation.has_video_tag(REVIEWED_TAG),
-        )
 
     def _write(
         self, video: InputVideo, meta: VideoMeta, track: Track, ethogram: Ethogram, sha256: str

@@ -22,7 +22,10 @@ __all__ = ["BusyError", "HashCache", "Store", "refuse_foreign", "refuse_overlap"
 
 STATE_FOLDER = ".mouse_ar"
 # What runs write beside the folders of a project.
-_TOP_FILES = ("bouts.csv", "key_id_map.json", "meta.json", "run.json", "summary.csv")
+_TOP_FILES = (
+    *("bins.csv", "bouts.csv", "summary.csv"),
+    *("key_id_map.json", "meta.json", "run.json"),
+)
 
 
 class BusyError(RuntimeError):

@@ -98,6 +98,26 @@ def test_tables_hold_inclusive_frames_and_seconds(first: Path) -> None:
     assert budget == pytest.approx(grooming.length / tiny.NUM_FRAMES, abs=2e-3)
 
 
+def test_bins_are_written_when_asked_for_and_agree_with_the_other_tables(done: Path) -> None:
+    run(done / "videos", done / "out", bin_minutes=3 / 60)
+    bins = rows(done / "out/bins.csv")
+    for row in rows(done / "out/summary.csv"):
+        own = [b for b in bins if (b["video"], b["action"]) == (row["video"], row["action"])]
+        assert [(b["start_frame"], b["end_frame"]) for b in own] == [
+            ("0", "29"),
+            ("30", "59"),
+            ("60", "79"),
+        ]
+        assert own[-1]["end_seconds"] == "8.000"
+        assert sum(int(b["count"]) for b in own) == int(row["count"])
+        total = sum(float(b["seconds"]) for b in own)
+        assert total == pytest.approx(float(row["total_seconds"]), abs=2e-3)
+
+    run(done / "videos", done / "out")
+
+    assert not (done / "out/bins.csv").exists()
+
+
 def test_seconds_follow_the_time_stamps_of_a_variable_rate(tmp_path: Path) -> None:
     steps = np.where(np.arange(tiny.NUM_FRAMES) < 40, 0.1, 0.15)
     times = np.concatenate([[0], np.cumsum(steps)[:-1]])

@@ -8,6 +8,7 @@ from mouse_ar.core.bootstrap import ConfidenceInterval
 from mouse_ar.core.details import ActionDetails, EvaluationDetails
 from mouse_ar.core.results import ActionResult, Evaluation
 from mouse_ar.pipelines.evaluate import EvaluatedVideos
+from mouse_ar.pipelines.human import AgainstHuman
 from mouse_ar.report.page.blocks import Block, Table, Text
 from mouse_ar.report.tables import (
     EVALUATION_COLUMNS,
@@ -41,30 +42,39 @@ def key_number_blocks(result: EvaluatedVideos) -> list[Block]:
             human = against.human
             words = action_words(human.evaluation, human.details, action=action, who=_PERSON)
             blocks.append(Text(f"{words} Both were judged by the same labels."))
-    blocks += _figures(result)
-    return [*blocks, _every_video(result.evaluation)]
+    tables = (*_figures(result, details), _every_video(result.evaluation))
+    return [*blocks, *tables, *_remarks(against)]
 
 
-def _figures(result: EvaluatedVideos) -> Iterator[Block]:
-    if result.details is None:
-        return
+def _figures(result: EvaluatedVideos, details: EvaluationDetails) -> Iterator[Table]:
+    """All figures, folded: the words above them are enough for most readers."""
     if result.against is None or result.against.model is None:
-        columns, rows = figure_cells(result.evaluation, result.details)
-        yield Table(columns, rows, title="All figures", numbers_from=1)
-    else:
-        for columns, rows in against_cells(result.against):
-            yield Table(columns, rows, numbers_from=1)
-        videos = len(result.against.predicted)
+        columns, rows = figure_cells(result.evaluation, details)
+        yield _all_figures(columns, rows, title="All figures")
+        return
+    for columns, rows in against_cells(result.against):
+        yield _all_figures(columns, rows, title=f"All figures: {columns[0]}")
+
+
+def _remarks(against: AgainstHuman | None) -> Iterator[Text]:
+    """How to read the tables, and what the second annotator's labels cover."""
+    yield Text(HOW_TO_READ, lead="In the tables:")
+    if against is None:
+        return
+    if against.model is not None:
         yield Text(
-            f"Second annotator: {result.against.source}; the tables are of the {videos} videos "
-            "that both the model and the second annotator have, without the frames that either "
-            "annotator is not sure about."
+            f"{against.source}. The tables are of the {len(against.predicted)} videos that both "
+            "the model and the second annotator have, without the frames that either annotator is "
+            "not sure about.",
+            lead="Second annotator:",
         )
-        if result.against.missing:
-            missing = ", ".join(result.against.missing)
-            yield Text(f"Not labelled by the second annotator: {missing}.")
-        yield from (Text(note, lead="Note:") for note in result.against.notes)
-    yield Text(HOW_TO_READ)
+    if against.missing:
+        yield Text(f"Not labelled by the second annotator: {', '.join(against.missing)}.")
+    yield from (Text(note, lead="Note:") for note in against.notes)
+
+
+def _all_figures(columns: tuple[str, ...], rows: list[list[str]], *, title: str) -> Table:
+    return Table(columns, rows, title=title, numbers_from=1, folded=True)
 
 
 def _every_video(evaluation: Evaluation) -> Table:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mouse_ar import __version__
 from mouse_ar.core.matching import MatchRule
+from mouse_ar.core.platt import Calibration
 from mouse_ar.pipelines.model_facts import ModelFacts
 from mouse_ar.report.page.blocks import Block, Table, Text
 
@@ -73,6 +74,12 @@ def _decoding(model: ModelFacts) -> Iterator[Block]:
         ("action", "from scores to bouts", "source", "why", "bout F1 on validation videos"),
         rows,
         title="How scores become bouts",
+    )
+    calibration = Calibration.from_dict(model.metadata.get("calibration", {}))
+    yield Table(
+        ("confidence of", "is"),
+        [(action, calibration.of(action).reason) for action in model.decoding.by_action],
+        title="How scores become probabilities",
     )
 
 

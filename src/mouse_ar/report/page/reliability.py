@@ -10,6 +10,7 @@ import numpy as np
 from mouse_ar.core.actions import Action, ActionSet
 from mouse_ar.core.calibration import Reliability, reliability
 from mouse_ar.core.metrics import VideoPair, ignored_mask
+from mouse_ar.core.platt import Calibration, Platt
 from mouse_ar.core.types import ActionScores
 from mouse_ar.report.page.blocks import Figure
 from mouse_ar.report.page.plots import GREY, axis, css, layout, numbers, panel_titles
@@ -20,9 +21,9 @@ _GAP = 0.09  # between panels, as a share of the width
 _CAPTION = (
     "On the grey line scores are probabilities; below it the model is too sure, above it not sure "
     "enough. Points are tenths of the score, larger where there are more frames. "
-    "Error: mean distance from the line, weighted by frames."
+    "Error: mean distance from the line, weighted by frames. Grey, dashed: the scores before "
+    "calibration, where the model has one."
 )
-_BEFORE = " Grey, dashed: before calibration."
 
 
 def reliability_figure(
@@ -30,15 +31,15 @@ def reliability_figure(
     *,
     actions: ActionSet,
     scores: Mapping[str, ActionScores],
-    uncalibrated: Mapping[str, ActionScores] | None = None,
+    calibration: Calibration | None = None,
 ) -> Figure | None:
     """A panel per action; None where no video has scores.
 
     Args:
         pairs: prediction and truth by video.
         actions: gives order and colours.
-        scores: per-frame probabilities by video.
-        uncalibrated: scores before calibration, drawn beside, where there was one.
+        scores: per-frame scores by video.
+        calibration: what makes probabilities of them; scores are drawn beside what it changes.
     """
     if not any(name in scores for name in pairs):
         return None
@@ -54,20 +55,25 @@ def reliability_figure(
             "score", domain=[left, left + width], anchor=f"y{panel}", **share
         )
         axes[f"yaxis{panel}"] = axis("share of true frames", anchor=f"x{panel}", **share)
-        found = _of(pairs, scores, action)
+        platt = (calibration or Calibration()).of(action.name)
+        before = found = _of(pairs, scores, action)
+        if not platt.is_identity:
+            found = _of(pairs, scores, action, platt=platt)
         data += [_diagonal(panel), _curve(found, color=css(action), panel=panel)]
         titles[panel] = f"{action.name}: error {_error(found)}"
-        if uncalibrated is not None:
-            before = _of(pairs, uncalibrated, action)
+        if found is not before:
             data.append(_curve(before, color=GREY, panel=panel, dash="dash"))
             titles[panel] += f", before calibration {_error(before)}"
     plot = layout(370, **axes, annotations=panel_titles(titles))
-    caption = _CAPTION if uncalibrated is None else _CAPTION + _BEFORE
-    return Figure({"data": data, "layout": plot}, title="Scores as probabilities", caption=caption)
+    return Figure({"data": data, "layout": plot}, title="Scores as probabilities", caption=_CAPTION)
 
 
 def _of(
-    pairs: Mapping[str, VideoPair], scores: Mapping[str, ActionScores], action: Action
+    pairs: Mapping[str, VideoPair],
+    scores: Mapping[str, ActionScores],
+    action: Action,
+    *,
+    platt: Platt | None = None,
 ) -> Reliability:
     """Over the scored frames of all videos with scores."""
     score, truth = [], []
@@ -76,7 +82,8 @@ def _of(
             scored_T = ~ignored_mask(pair.ignored, num_frames=pair.truth.num_frames)
             score.append(scores[name].of(action.name)[scored_T])
             truth.append(pair.truth.mask(action.name)[scored_T])
-    return reliability(np.concatenate(score), np.concatenate(truth))
+    score_T = np.concatenate(score)
+    return reliability(platt(score_T) if platt else score_T, np.concatenate(truth))
 
 
 def _error(found: Reliability) -> str:

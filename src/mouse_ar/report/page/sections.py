@@ -8,7 +8,6 @@ from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.bout_errors import BoutError, ErrorKind, bout_errors
 from mouse_ar.core.details import EvaluationDetails
 from mouse_ar.core.metrics import VideoPair
-from mouse_ar.core.types import ActionScores
 from mouse_ar.data.training_data import VideoRecord
 from mouse_ar.pipelines.evaluate import EvaluatedVideos
 from mouse_ar.pipelines.human import operating_thresholds
@@ -35,7 +34,6 @@ def report_sections(
     actions: ActionSet,
     model: ModelFacts | None = None,
     facts: Mapping[str, object] | None = None,
-    uncalibrated: Mapping[str, ActionScores] | None = None,
 ) -> list[Section]:
     """Sections for any renderer.
 
@@ -45,7 +43,6 @@ def report_sections(
         actions: classes.
         model: what was evaluated; None where it is a second annotator alone.
         facts: further lines for the settings.
-        uncalibrated: scores before calibration by video, where the result's are calibrated.
     """
     pairs = {
         record.key: VideoPair(result.predicted[record.key], record.ethogram, record.ignored)
@@ -64,7 +61,7 @@ def report_sections(
     if details is not None:
         curves = [*_curves(result, details, actions=actions)]
         probabilities = reliability_figure(
-            pairs, actions=actions, scores=result.scores, uncalibrated=uncalibrated
+            pairs, actions=actions, scores=result.scores, calibration=result.calibration
         )
         curves += [] if probabilities is None else [probabilities]
         amounts = (

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from evaluated import beside_second, evaluated
+from mouse_ar.core.platt import Calibration, Platt
 from mouse_ar.report.page.agreement import agreement_figure
 from mouse_ar.report.page.curves import confusion_figure, overlap_figure, ranking_figure
 from mouse_ar.report.page.reliability import reliability_figure
@@ -87,17 +88,19 @@ def test_differences_of_counts_and_durations(tmp_path: Path) -> None:
 def test_reliability_before_and_after(tmp_path: Path) -> None:
     found = evaluated(tmp_path, with_videos=False)
     scores = found.result.scores
-    figure = reliability_figure(found.pairs, actions=ACTIONS, scores=scores, uncalibrated=scores)
+    calibration = Calibration({GROOMING: Platt(2.0, -1.0)})
+    figure = reliability_figure(
+        found.pairs, actions=ACTIONS, scores=scores, calibration=calibration
+    )
     assert figure is not None
     json.dumps(figure.plot, allow_nan=False)
     before, after = (figure.plot["data"][2], figure.plot["data"][1])
     assert before["line"]["dash"] == "dash"
-    assert before["x"] == after["x"]
+    assert before["x"] != after["x"]
     assert sum(after["customdata"]) == 2 * 80 - 5  # ignored frames are left out
-    assert "before calibration" in figure.caption
+    assert len(figure.plot["data"]) == 5  # the other action has no calibration
     alone = reliability_figure(found.pairs, actions=ACTIONS, scores=scores)
     assert alone is not None
-    assert "before calibration" not in alone.caption
     assert len(alone.plot["data"]) == 4
     assert reliability_figure(found.pairs, actions=ACTIONS, scores={}) is None
 

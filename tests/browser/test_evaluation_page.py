@@ -51,7 +51,8 @@ def test_it_opens_offline_with_all_plots(page: Page, tmp_path: Path) -> None:
     page.on("request", lambda request: asked.append(request.url))
     page.goto(path.as_uri(), wait_until="load")
     page.wait_for_function(
-        "[...document.querySelectorAll('section > .plot')].every(p => p.querySelector('.main-svg'))",
+        "[...document.querySelectorAll('section > .plot')]"
+        ".every(plot => plot.querySelector('.main-svg'))",
         timeout=30_000,
     )
     assert page.locator("section > .plot").count() == 3 + 4 + 2  # strips, curves, agreement

@@ -134,6 +134,8 @@ def _clips(errors: Sequence[BoutError], records: Mapping[str, VideoRecord]) -> d
 
 def _frames(reader: RandomAccessReader, bout: Interval, record: VideoRecord) -> list[Image.Image]:
     """The bout with a little before and after, a red bar below the frames that belong to it."""
+    if len(reader) < record.num_frames:
+        raise ValueError(f"got {len(reader)} frames, expected {record.num_frames} as labelled")
     around = round(_BEFORE_SECONDS * record.fps)
     start, stop = max(0, bout.start - around), min(len(reader), bout.stop + around)
     wanted = np.unique(np.linspace(start, stop - 1, _MOST_FRAMES).round().astype(int))

@@ -58,7 +58,7 @@ def _figures(result: EvaluatedVideos, details: EvaluationDetails) -> Iterator[Ta
 
 def _remarks(against: AgainstHuman | None) -> Iterator[Text]:
     """How to read the tables, and what the second annotator's labels cover."""
-    yield Text(HOW_TO_READ, lead="In the tables:")
+    yield Text(HOW_TO_READ, lead="How to read the tables.")
     if against is None:
         return
     if against.model is not None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.bout_errors import BoutError, ErrorKind, bout_errors
-from mouse_ar.core.details import EvaluationDetails
 from mouse_ar.core.metrics import VideoPair
 from mouse_ar.data.training_data import VideoRecord
 from mouse_ar.pipelines.evaluate import EvaluatedVideos
@@ -50,39 +49,27 @@ def report_sections(
         if record.key in result.predicted
     }
     errors = bout_errors(pairs, actions=actions, rule=result.evaluation.rule)
-    sections = []
-    if model is not None:
-        sections.append(Section("The model", tuple(model_blocks(model))))
-    sections.append(Section("How good it is", tuple(key_number_blocks(result))))
-    if pairs:
-        strips = _strips(result, records, actions=actions, model=model, errors=errors)
-        sections.append(Section("Bouts over time", strips))
-    details = result.details
-    if details is not None:
-        curves = [*_curves(result, details, actions=actions)]
-        probabilities = reliability_figure(
-            pairs, actions=actions, scores=result.scores, calibration=result.calibration
-        )
-        curves += [] if probabilities is None else [probabilities]
-        amounts = (
-            agreement_figure(details.actions[a.name], action=a, who=_who(result))
-            for a in actions.actions
-        )
-        sections.append(Section("Frames and bouts", tuple(curves)))
-        sections.append(Section("Counts and durations", tuple(amounts)))
-    blocks = error_gallery(
-        errors,
-        records=records,
-        actions=actions,
-        scores=result.scores,
-        timestamps_seconds=result.timestamps_seconds,
-    )
-    settings = settings_blocks(result.evaluation.rule, facts=facts or {}, model=model)
-    return [
-        *sections,
-        Section("The worst errors", (Text(_GALLERY), *blocks)),
-        Section("Settings and versions", tuple(settings)),
-    ]
+    parts: dict[str, Sequence[Block]] = {
+        "The model": [] if model is None else model_blocks(model),
+        "How good it is": key_number_blocks(result),
+        "Bouts over time": _strips(result, records, actions=actions, model=model, errors=errors),
+        "Frames and bouts": _curves(result, pairs, actions=actions),
+        "Counts and durations": _amounts(result, actions=actions),
+        "The worst errors": [
+            Text(_GALLERY),
+            *error_gallery(
+                errors,
+                records=records,
+                actions=actions,
+                scores=result.scores,
+                timestamps_seconds=result.timestamps_seconds,
+            ),
+        ],
+        "Settings and versions": settings_blocks(
+            result.evaluation.rule, facts=facts or {}, model=model
+        ),
+    }
+    return [Section(title, tuple(blocks)) for title, blocks in parts.items() if blocks]
 
 
 _GALLERY = (
@@ -110,7 +97,7 @@ def _strips(
     actions: ActionSet,
     model: ModelFacts | None,
     errors: Errors,
-) -> tuple[Block, ...]:
+) -> list[Block]:
     second = {} if result.against is None else result.against.predicted
     predicted = "predicted" if _who(result) == "model" else _SECOND
     found = [error for several in errors.values() for error in several]
@@ -135,18 +122,37 @@ def _strips(
                 ignored=record.ignored,
             )
         )
-    return (Text(_STRIPS), *strip_figures(strips, actions=actions))
+    return [Text(_STRIPS), *strip_figures(strips, actions=actions)] if strips else []
 
 
 def _curves(
-    result: EvaluatedVideos, details: EvaluationDetails, *, actions: ActionSet
-) -> tuple[Block, ...]:
-    ranking = ranking_figure(details, actions=actions)
+    result: EvaluatedVideos,
+    pairs: Mapping[str, VideoPair],
+    *,
+    actions: ActionSet,
+) -> list[Block]:
+    details = result.details
+    if details is None:
+        return []
     judged = {_who(result): details}
     if result.against is not None and result.against.model is not None:
         judged = {"model": result.against.model.details, _SECOND: result.against.human.details}
-    return (
+    figures = (
         confusion_figure(details.confusion),
-        *([] if ranking is None else [ranking]),
+        ranking_figure(details, actions=actions),
         overlap_figure(judged, actions=actions),
+        reliability_figure(
+            pairs, actions=actions, scores=result.scores, calibration=result.calibration
+        ),
     )
+    return [figure for figure in figures if figure is not None]
+
+
+def _amounts(result: EvaluatedVideos, *, actions: ActionSet) -> list[Block]:
+    details = result.details
+    if details is None:
+        return []
+    return [
+        agreement_figure(details.actions[action.name], action=action, who=_who(result))
+        for action in actions.actions
+    ]

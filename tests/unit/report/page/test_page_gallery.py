@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import tiny
 from evaluated import FIRST, SECOND, Evaluated, evaluated
 from mouse_ar.core.bout_errors import BoutError, ErrorKind, bout_errors
 from mouse_ar.core.types import Bout, Interval, Track
@@ -67,9 +68,12 @@ def test_the_clip_is_cut_out_around_the_mouse(tmp_path: Path) -> None:
             assert clip.size == (side, side + 5)
 
 
-def test_a_video_that_cannot_be_read_leaves_the_rest(tmp_path: Path) -> None:
+@pytest.mark.parametrize("broken", ["no video", "cut off"])
+def test_a_video_that_cannot_be_read_leaves_the_rest(tmp_path: Path, broken: str) -> None:
     found = evaluated(tmp_path)
     found.records[0].path.write_bytes(b"no video")
+    if broken == "cut off":
+        tiny.write_video(found.records[0].path, num_frames=20)
     blocks = shown(found)
     assert len([b for b in blocks if isinstance(b, Picture)]) == 1
     told = [b.text for b in blocks if isinstance(b, Text) and b.warns]

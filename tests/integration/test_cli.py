@@ -158,6 +158,9 @@ def test_a_second_annotator_is_judged_beside_the_model(
     assert found["against"]["model"]["pooled"] == found["pooled"]
     assert found["details"]["actions"][GROOMING]["curves"]["thresholds"]
     assert "| second annotator" in (out / "evaluation.md").read_text()
+    page = (out / "evaluation.html").read_text()
+    for heading in ("The model", "How good it is", "Bouts over time", "The worst errors"):
+        assert f"<h2>{heading}</h2>" in page
 
     code, said = command(
         *("evaluate", lab / "data", "--against", lab / "project", "--out", tmp_path / "human")
@@ -166,7 +169,9 @@ def test_a_second_annotator_is_judged_beside_the_model(
     found = json.loads((tmp_path / "human/evaluation.json").read_text())
     assert found["macro_bout_f1"] == 1.0
     assert found["against"]["model"] is None
-    assert "a second annotator on test videos" in (tmp_path / "human/evaluation.html").read_text()
+    page = (tmp_path / "human/evaluation.html").read_text()
+    assert "a second annotator on test videos" in page
+    assert "<h2>The model</h2>" not in page
 
     (tmp_path / "typo.csv").write_text("video,action,start_frame,end_frame\na.mp4,gromming,1,2\n")
     code, said = command(*both, "--against", tmp_path / "typo.csv")

@@ -39,9 +39,12 @@ from mouse_ar.pipelines.evaluate import (
     evaluate_videos,
     require_videos,
 )
+from mouse_ar.pipelines.model_facts import ModelFacts, model_facts
 from mouse_ar.pipelines.predictor import Predictor, load_predictor, pick_device
 from mouse_ar.pipelines.tracks import Tracker
-from mouse_ar.report.evaluation import evaluation_page, write_evaluation
+from mouse_ar.report.evaluation import write_evaluation
+from mouse_ar.report.page.html import write_page
+from mouse_ar.report.page.sections import report_sections
 from mouse_ar.report.runs import evaluate_text
 
 __all__ = ["evaluate"]
@@ -125,7 +128,8 @@ def evaluate(
         records,
         actions=action_set,
         title=f"Evaluation of {what} on {split} videos",
-        facts={"checkpoint": checkpoint, "sha256": predictor.sha256} if predictor else {},
+        model=model_facts(checkpoint, predictor) if checkpoint and predictor else None,
+        facts={"data": data, "split": split} | ({"second annotator": against} if against else {}),
     )
     if result.failures:
         raise typer.Exit(1)
@@ -169,6 +173,7 @@ def _write(
     *,
     actions: ActionSet,
     title: str,
+    model: ModelFacts | None,
     facts: Mapping[str, object],
 ) -> None:
     write_evaluation(
@@ -176,14 +181,9 @@ def _write(
         result,
         records=records,
         actions=actions,
-        checkpoint_sha256=str(facts.get("sha256", "")),
+        checkpoint_sha256=model.sha256 if model else "",
     )
-    evaluation_page(
-        output / "evaluation.html",
-        result,
-        title=title,
-        pictures={"True and predicted bouts": output / "ethogram.png"},
-        facts=facts,
-    )
+    sections = report_sections(result, records=records, actions=actions, model=model, facts=facts)
+    write_page(output / "evaluation.html", sections, title=title)
     out.print(evaluate_text(result), markup=False)
     out.print(f"written to {output}; evaluation.html is a page to read", markup=False)

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mouse_ar.core.actions import ActionSet
-from mouse_ar.core.decoding import decode
 from mouse_ar.core.decoding_params import DecodingParams
 from mouse_ar.core.details import EvaluationDetails, evaluate_details
 from mouse_ar.core.metrics import Evaluation, VideoPair, evaluate
+from mouse_ar.core.platt import Calibration
 from mouse_ar.core.types import ActionScores, Ethogram, Track
 from mouse_ar.data.second_labels import SecondLabels
 from mouse_ar.data.training_data import VideoRecord
@@ -38,11 +38,12 @@ class EvaluatedVideos:
     Args:
         evaluation: the metrics, over the videos that could be scored.
         predicted: bouts by video key.
-        scores: per-frame probabilities by video key.
+        scores: per-frame scores by video key, as the model gave them.
         timestamps_seconds: presentation times of the frames by video key, float64 (T,).
         failures: cause by key of the videos that could not be scored.
         details: curves, agreement and intervals, where they were asked for.
         against: the same of a second annotator, where there is one.
+        calibration: makes probabilities of the scores.
     """
 
     evaluation: Evaluation
@@ -52,6 +53,7 @@ class EvaluatedVideos:
     failures: dict[str, str] = field(default_factory=dict)
     details: EvaluationDetails | None = None
     against: AgainstHuman | None = None
+    calibration: Calibration = field(default_factory=Calibration)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: what ``evaluation.json`` holds."""
@@ -117,7 +119,7 @@ def evaluate_videos(
                     batch_size=batch_size,
                     progress=None if progress is None else partial(progress, label),
                 )
-            predicted = decode(scored, actions=predictor.actions, params=predictor.decoding)
+            predicted = predictor.decode(scored)
             pairs[record.key] = VideoPair(predicted, record.ethogram, record.ignored)
         except VIDEO_FAILURES as error:
             failures[record.key] = str(error)
@@ -134,6 +136,7 @@ def evaluate_videos(
             thresholds=operating_thresholds(predictor.decoding),
         )
     return EvaluatedVideos(
+        calibration=predictor.calibration,
         evaluation=evaluation,
         details=found,
         predicted={key: pair.predicted for key, pair in pairs.items()},

@@ -11,15 +11,18 @@ from mouse_ar.core.details import ActionDetails, EvaluationDetails
 from mouse_ar.core.metrics import ActionResult, Evaluation
 from mouse_ar.core.text import markdown_table
 from mouse_ar.pipelines.evaluate import EvaluatedVideos
-from mouse_ar.pipelines.human import AgainstHuman
+from mouse_ar.pipelines.human import AgainstHuman, Judged
 
 __all__ = [
     "EVALUATION_COLUMNS",
+    "HOW_TO_READ",
+    "against_cells",
     "against_tables",
     "evaluated_tables",
     "evaluation_rows",
     "evaluation_summary",
     "evaluation_table",
+    "figure_cells",
     "figures_table",
     "markdown_table",
 ]
@@ -92,6 +95,7 @@ def _columns(evaluation: Evaluation, details: EvaluationDetails) -> dict[str, _J
     }
 
 
+Cells = tuple[tuple[str, ...], list[list[str]]]  # columns and rows of a table
 _Figure = Callable[[_Judged], str]
 _COUNTED: dict[str, _Figure] = {
     "bout F1": lambda j: j.figure("bout_f1", j.result.bouts.f1),
@@ -128,7 +132,7 @@ _RANKED: dict[str, _Figure] = {
     ),
     "bout mAP over IoU 0.1 to 0.9": lambda j: _number(j.details.bouts.mean_average_precision),
 }
-_READ = (
+HOW_TO_READ = (
     "In brackets: 95 % interval over the videos. Errors are predicted minus true: mean, mean size, "
     "and Pearson's r over the videos where there are three or more. See docs/evaluation.md."
 )
@@ -146,38 +150,50 @@ def evaluated_tables(result: EvaluatedVideos) -> str:
 
 def figures_table(evaluation: Evaluation, details: EvaluationDetails) -> str:
     """Key figures pooled over the videos, with intervals: a column per action."""
-    columns = _columns(evaluation, details)
     few = details.intervals is None or details.intervals.videos < 2
     note = "One video has no interval: it tells nothing of how videos differ. " if few else ""
-    return f"{_table(columns, _COUNTED | _RANKED)}\n\n{note}{_READ}"
+    return f"{markdown_table(*figure_cells(evaluation, details))}\n\n{note}{HOW_TO_READ}"
+
+
+def figure_cells(evaluation: Evaluation, details: EvaluationDetails) -> Cells:
+    """Columns and rows of :func:`figures_table`."""
+    return _cells(_columns(evaluation, details), _COUNTED | _RANKED, title="figure")
 
 
 def against_tables(against: AgainstHuman) -> str:
     """The second annotator, and the model on the same videos beside it."""
-    judged = {"model": against.model, "second annotator": against.human}
-    present = {who: found for who, found in judged.items() if found is not None}
-    columns = {who: _columns(found.evaluation, found.details) for who, found in present.items()}
     macros = ", ".join(
-        f"{who} {_macro(found.evaluation, found.details)}" for who, found in present.items()
+        f"{who} {_macro(found.evaluation, found.details)}" for who, found in _present(against)
     )
     lines = [
         f"Second annotator ({against.source}) on {len(against.predicted)} videos, as a prediction "
         f"of the same labels. Bout-level F1, mean over actions: {macros}.",
     ]
-    for action in against.human.evaluation.pooled:
-        by_who = {who: judged[action] for who, judged in columns.items()}
-        lines += ["", _table(by_who, _COUNTED, title=action)]
+    for cells in against_cells(against):
+        lines += ["", markdown_table(*cells)]
     if against.missing:
         lines += ["", f"Not labelled by the second annotator: {', '.join(against.missing)}."]
     lines += [f"Note: {note}" for note in against.notes]
     return "\n".join(lines)
 
 
-def _table(
-    columns: Mapping[str, _Judged], figures: Mapping[str, _Figure], *, title: str = "figure"
-) -> str:
+def against_cells(against: AgainstHuman) -> list[Cells]:
+    """Columns and rows of a table per action, whose name is its first column."""
+    columns = {who: _columns(found.evaluation, found.details) for who, found in _present(against)}
+    return [
+        _cells({who: judged[action] for who, judged in columns.items()}, _COUNTED, title=action)
+        for action in against.human.evaluation.pooled
+    ]
+
+
+def _present(against: AgainstHuman) -> list[tuple[str, Judged]]:
+    judged = (("model", against.model), ("second annotator", against.human))
+    return [(who, found) for who, found in judged if found is not None]
+
+
+def _cells(columns: Mapping[str, _Judged], figures: Mapping[str, _Figure], *, title: str) -> Cells:
     rows = [[name, *(of(judged) for judged in columns.values())] for name, of in figures.items()]
-    return markdown_table((title, *columns), rows)
+    return (title, *columns), rows
 
 
 def _macro(evaluation: Evaluation, details: EvaluationDetails) -> str:

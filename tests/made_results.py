@@ -64,7 +64,8 @@ def add_result(
         timestamps_seconds=times,
         header={"video": key, "source_sha256": f"sha of {key}"},
     )
-    write_json(root / "run.json", {"decoding": DECODING.to_dict()})
+    said = {"actions": ACTIONS.to_dict(), "decoding": DECODING.to_dict()}
+    write_json(root / "run.json", said)
 
 
 def make_results(

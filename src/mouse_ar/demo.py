@@ -26,11 +26,14 @@ from mouse_ar.detection.background import BackgroundSubtraction
 from mouse_ar.pipelines.config import PreprocessConfig
 from mouse_ar.pipelines.evaluate import EvaluatedVideos, evaluate_videos
 from mouse_ar.pipelines.infer import infer
+from mouse_ar.pipelines.model_facts import model_facts
 from mouse_ar.pipelines.predictor import load_predictor
 from mouse_ar.pipelines.preprocess import preprocess
 from mouse_ar.report.demo_page import demo_page, demo_picture
 from mouse_ar.report.ethogram import plot_ethograms
 from mouse_ar.report.evaluation import write_evaluation
+from mouse_ar.report.page.html import write_page
+from mouse_ar.report.page.sections import report_sections
 from mouse_ar.report.runs import evaluate_text, infer_text, preprocess_text
 from mouse_ar.report.tables import markdown_table
 from mouse_ar.synthetic import GROOMING, TWITCH, SyntheticConfig, motion_energy
@@ -223,6 +226,15 @@ class _Demo:
             actions=self._actions,
             checkpoint_sha256=predictor.sha256,
         )
+        sections = report_sections(
+            result,
+            records=data.test,
+            actions=self._actions,
+            model=model_facts(checkpoint, predictor),
+            facts={"split": "test"},
+        )
+        page = self._folder / name / "evaluation.html"
+        write_page(page, sections, title="Held-out videos of the demo")
         out.print(evaluate_text(result), markup=False)
         return result
 

@@ -144,6 +144,59 @@ def test_evaluation_is_written(lab: Path) -> None:
     assert (lab / "evaluation/ethogram.png").stat().st_size > 5000
 
 
+def test_a_second_annotator_is_judged_beside_the_model(
+    lab: Path, command: Command, tmp_path: Path
+) -> None:
+    checkpoint = lab / "run/checkpoints/best.safetensors"
+    out = tmp_path / "out"
+    both = ["evaluate", lab / "data", "--checkpoint", checkpoint, "--out", out]
+    code, said = command(*both, "--against", lab / "labels.csv")
+    assert code == 0, said
+    assert "Second annotator (" in said
+    found = json.loads((out / "evaluation.json").read_text())
+    assert found["against"]["human"]["macro_bout_f1"] == 1.0  # the very same labels
+    assert found["against"]["model"]["pooled"] == found["pooled"]
+    assert found["details"]["actions"][GROOMING]["curves"]["thresholds"]
+    assert "| second annotator" in (out / "evaluation.md").read_text()
+    page = (out / "evaluation.html").read_text()
+    for heading in ("The model", "How good it is", "Bouts over time", "The worst errors"):
+        assert f"<h2>{heading}</h2>" in page
+
+    code, said = command(
+        *("evaluate", lab / "data", "--against", lab / "project", "--out", tmp_path / "human")
+    )
+    assert code == 0, said
+    found = json.loads((tmp_path / "human/evaluation.json").read_text())
+    assert found["macro_bout_f1"] == 1.0
+    assert found["against"]["model"] is None
+    page = (tmp_path / "human/evaluation.html").read_text()
+    assert "a second annotator on test videos" in page
+    assert "<h2>The model</h2>" not in page
+
+    (tmp_path / "typo.csv").write_text("video,action,start_frame,end_frame\na.mp4,gromming,1,2\n")
+    code, said = command(*both, "--against", tmp_path / "typo.csv")
+    assert code == 1
+    assert "'gromming'; known are" in said
+    assert "classifying" not in said  # told before the model runs
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ([], "expected --checkpoint, --against, or both"),
+        (["--against", "x.csv", "--set", "twitch.threshold=0.5"], "settings of a model"),
+        (["--checkpoint", "m.safetensors", "--actions", "a.yaml"], "brings its actions"),
+        (["--against", "x.csv", "--split", "train"], "must be test or val"),
+    ],
+)
+def test_options_of_evaluate_that_do_not_go_together(
+    command: Command, tmp_path: Path, options: list[str], told: str
+) -> None:
+    code, said = command("evaluate", tmp_path, "--out", tmp_path, *options)
+    assert code == 2
+    assert told in " ".join(said.replace("│", " ").split())
+
+
 def test_inference_is_written(lab: Path) -> None:
     assert len(list((lab / "out/scores").glob("*.npz"))) == 7
     with (lab / "out/summary.csv").open(newline="") as file:

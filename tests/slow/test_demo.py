@@ -33,7 +33,8 @@ def test_figures_and_controls(demo: Path) -> None:
 
 
 def test_everything_it_promises_is_there(demo: Path) -> None:
-    for name in ("index.html", "demo.png", "evaluation/ethogram.png", "predictions/bouts.csv"):
+    pages = ("index.html", "evaluation/evaluation.html")
+    for name in (*pages, "demo.png", "evaluation/ethogram.png", "predictions/bouts.csv"):
         assert (demo / name).stat().st_size > 0
     assert list((demo / "predictions" / "overlays").glob("*.mp4"))
     with (demo / "predictions" / "summary.csv").open() as file:

@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from mouse_ar.cli.data import import_annotations_command, preprocess
+from mouse_ar.cli.decode import decode
 from mouse_ar.cli.detectors import convert_detector, list_sessions
-from mouse_ar.cli.model import evaluate, train
+from mouse_ar.cli.evaluation import evaluate
+from mouse_ar.cli.model import train
 from mouse_ar.cli.models import models
 from mouse_ar.cli.options import ConfigOption, settings_from
 from mouse_ar.cli.remote import pull, push
@@ -52,7 +54,7 @@ _EXPECTED = (
 )
 
 app.command("import-annotations")(import_annotations_command)
-for command in (preprocess, train, evaluate, infer, detect, pull, push):
+for command in (preprocess, train, evaluate, infer, decode, detect, pull, push):
     app.command()(command)
 app.command()(workbook)
 app.command()(compare)

@@ -20,6 +20,7 @@ from mouse_ar.core.decoding_params import (
     PointDecoding,
     StateDecoding,
 )
+from mouse_ar.core.platt import Calibration
 from mouse_ar.core.types import ActionScores, Bout, Ethogram, Interval
 
 __all__ = [
@@ -170,20 +171,30 @@ def decode_spans(score_T: FloatArray, *, params: ActionDecoding, fps: float) -> 
     return state_spans(smoothed_T, params=params, fps=fps, floor=floor)
 
 
-def decode(scores: ActionScores, *, actions: ActionSet, params: DecodingParams) -> Ethogram:
+def decode(
+    scores: ActionScores,
+    *,
+    actions: ActionSet,
+    params: DecodingParams,
+    calibration: Calibration | None = None,
+) -> Ethogram:
     """Bouts of every action of a video.
 
-    A bout's confidence is the mean score over a state event and the peak score of a point event.
+    A bout's confidence is the mean probability over a state event and the highest of a point
+    event.
 
     Args:
         scores: per-frame scores; their classes must contain every action.
         actions: what to decode, and of which kind each action is.
         params: decoding of each action.
+        calibration: makes probabilities of the scores, for the confidence only; without it the
+            scores are taken for probabilities.
 
     Raises:
         ValueError: when an action has no score column or its parameters are of the other kind.
         KeyError: when an action has no parameters.
     """
+    calibration = calibration or Calibration()
     bouts = []
     for action in actions.actions:
         if action.name not in scores.classes:
@@ -199,8 +210,9 @@ def decode(scores: ActionScores, *, actions: ActionSet, params: DecodingParams) 
                 f"{type(decoding).__name__}."
             )
         score_T = scores.of(action.name)
+        probability_T = calibration.of(action.name)(score_T)
         for start, stop in decode_spans(score_T, params=decoding, fps=scores.fps).tolist():
-            inside = score_T[start:stop]
+            inside = probability_T[start:stop]
             confidence = float(np.clip(inside.mean() if is_state else inside.max(), 0.0, 1.0))
             bouts.append(Bout(Interval(start, stop), action.name, confidence))
     return Ethogram(num_frames=scores.num_frames, fps=scores.fps, bouts=tuple(bouts))

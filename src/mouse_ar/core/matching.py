@@ -17,7 +17,7 @@ from scipy import optimize, sparse
 from mouse_ar.core.actions import ActionKind
 from mouse_ar.core.types import Interval
 
-__all__ = ["MatchRule", "match_spans", "spans_of"]
+__all__ = ["MatchRule", "candidate_pairs", "match_spans", "spans_of"]
 
 SpanArray = NDArray[np.int64]
 _EPS = 1e-9  # a distance of exactly the tolerance counts as within it
@@ -80,6 +80,30 @@ def _quality(
     return np.where(iou >= rule.state_iou - _EPS, iou, -1.0)
 
 
+def candidate_pairs(
+    predicted: SpanArray, truth: SpanArray, *, kind: ActionKind, fps: float, rule: MatchRule
+) -> tuple[SpanArray, NDArray[np.float64]]:
+    """All pairs that may match, and how well they do, whoever else competes for them.
+
+    Args:
+        predicted: int64 (N, 2), half-open frame ranges in any order.
+        truth: int64 (M, 2).
+        kind: state or point event.
+        fps: frames per second, for the tolerance of point events.
+        rule: thresholds.
+
+    Returns:
+        int64 (P, 2), index pairs (predicted, truth), and float64 (P,), quality 0..1: IoU of state
+        events, closeness of the centres of point events.
+    """
+    if not len(predicted) or not len(truth):
+        return np.zeros((0, 2), dtype=np.int64), np.zeros(0)
+    reach = rule.point_tolerance_seconds * fps + 1 if kind is ActionKind.POINT else 0.0
+    pairs = _near_pairs(predicted, truth, reach_frames=reach)
+    quality = _quality(predicted[pairs[:, 0]], truth[pairs[:, 1]], kind=kind, fps=fps, rule=rule)
+    return pairs[quality >= 0], quality[quality >= 0]
+
+
 def match_spans(
     predicted: SpanArray,
     truth: SpanArray,
@@ -103,16 +127,7 @@ def match_spans(
     Returns:
         int64 (P, 2): index pairs (predicted, truth), sorted by predicted index.
     """
-    none = np.zeros((0, 2), dtype=np.int64)
-    if not len(predicted) or not len(truth):
-        return none
-    rule = rule or MatchRule()
-    reach = rule.point_tolerance_seconds * fps + 1 if kind is ActionKind.POINT else 0.0
-    pairs = _near_pairs(predicted, truth, reach_frames=reach)
-    quality = _quality(predicted[pairs[:, 0]], truth[pairs[:, 1]], kind=kind, fps=fps, rule=rule)
-    pairs, quality = pairs[quality >= 0], quality[quality >= 0]
-    if not len(pairs):
-        return none
+    pairs, quality = candidate_pairs(predicted, truth, kind=kind, fps=fps, rule=rule or MatchRule())
     if all(len(np.unique(pairs[:, side])) == len(pairs) for side in (0, 1)):
         return pairs[np.argsort(pairs[:, 0])]  # nothing competes
     total = len(predicted) + len(truth)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mouse_ar.core.actions import Action, ActionSet
+from mouse_ar.core.frame_curves import average_precision
 from mouse_ar.core.matching import MatchRule, match_spans, spans_of
 from mouse_ar.core.results import ActionResult, Counts, Evaluation
 from mouse_ar.core.types import ActionScores, Bout, Ethogram, Interval
@@ -30,7 +31,6 @@ __all__ = [
     "Counts",
     "Evaluation",
     "VideoPair",
-    "average_precision",
     "bout_counts",
     "evaluate",
     "ignored_mask",
@@ -93,21 +93,6 @@ def bout_counts(
     unmatched = np.delete(predicted, pairs[:, 0], axis=0)
     false = int((~ignored_T[unmatched.sum(axis=1) // 2]).sum())
     return Counts(tp=len(pairs), fp=false, fn=len(truth) - len(pairs))
-
-
-def average_precision(truth_N: BoolArray, score_N: NDArray[np.floating]) -> float | None:
-    """Area under the precision-recall curve as a step function; None without a true frame.
-
-    Sum over descending thresholds of (recall step) x precision, tied scores taken together: the
-    definition of scikit-learn's ``average_precision_score``.
-    """
-    if not truth_N.any():
-        return None
-    order = np.argsort(-score_N, kind="stable")
-    hits = np.cumsum(truth_N[order])
-    last_of_tie = np.append(np.diff(score_N[order]) != 0, True)
-    hits, ranks = hits[last_of_tie], np.flatnonzero(last_of_tie) + 1
-    return float(np.sum(np.diff(hits, prepend=0) * (hits / ranks)) / hits[-1])
 
 
 def _video_result(

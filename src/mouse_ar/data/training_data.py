@@ -38,6 +38,7 @@ class VideoRecord:
         track: mouse boxes in its own frames (all empty where there are none).
         ignored: frames neither trained on nor scored.
         made_from: hash of the source file and fingerprint of the settings that made it, if known.
+        origin: key of the video it was made from, in the project of that video; empty if unknown.
     """
 
     key: str
@@ -50,6 +51,7 @@ class VideoRecord:
     track: Track
     ignored: tuple[Interval, ...] = ()
     made_from: tuple[str, str] = ("", "")
+    origin: str = ""
 
     @property
     def num_frames(self) -> int:
@@ -158,6 +160,7 @@ def _record(
         track=_track(annotation),
         ignored=annotation.ignored,
         made_from=(str(entry.get("source_sha256", "")), str(entry.get("settings", ""))),
+        origin=str(entry.get("key", "")),
     )
 
 

@@ -126,7 +126,9 @@ def infer(
             output / "run.json",
             {
                 "checkpoint_sha256": predictor.sha256,
+                "actions": predictor.actions.to_dict(),
                 "decoding": predictor.decoding.to_dict(),
+                "calibration": predictor.calibration.to_dict(),
                 "failures": report.failures,
                 "warnings": report.warnings,
             },

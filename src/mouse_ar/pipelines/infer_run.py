@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mouse_ar.core.decoding import decode
 from mouse_ar.core.manifest import slug
 from mouse_ar.core.types import ActionScores, Ethogram, Track
 from mouse_ar.data.annotations import REVIEWED_TAG, VideoAnnotation
@@ -166,7 +165,7 @@ class InferRun:
         if not track.present_T.any():
             report.warnings.append(_NO_MOUSE.format(video.key))
         if reviewed is None:
-            ethogram = self._decode(scores)
+            ethogram = self._predictor.decode(scores)
             self._write(video, meta, track, ethogram, sha256)
         else:
             ethogram = Ethogram(num_frames=meta.num_frames, fps=meta.fps, bouts=reviewed.bouts)
@@ -243,7 +242,7 @@ class InferRun:
         scores, timestamps_seconds = kept
         reviewed = self._reviewed(video, sha256=sha256)
         if reviewed is None:
-            ethogram = self._decode(scores)
+            ethogram = self._predictor.decode(scores)
             self.project.write(video.dataset, video.name, replace(annotation, bouts=ethogram.bouts))
         else:
             ethogram = Ethogram(len(timestamps_seconds), scores.fps, reviewed.bouts)
@@ -252,9 +251,6 @@ class InferRun:
             report.warnings.append(_NO_MOUSE.format(video.key))
         self._done(video, report, ethogram, timestamps_seconds, reviewed=reviewed is not None)
         return True
-
-    def _decode(self, scores: ActionScores) -> Ethogram:
-        return decode(scores, actions=self._predictor.actions, params=self._predictor.decoding)
 
     def _done(
         self,

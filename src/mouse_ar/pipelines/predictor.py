@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from mouse_ar.core.actions import ActionSet
-from mouse_ar.core.decoding import DecodingParams
-from mouse_ar.core.types import ActionScores, ClipSpec, Track
+from mouse_ar.core.decoding import DecodingParams, decode
+from mouse_ar.core.platt import Calibration
+from mouse_ar.core.types import ActionScores, ClipSpec, Ethogram, Track
 from mouse_ar.mvd import MVD, load_checkpoint
 from mouse_ar.pipelines.precision import pick_precision
 from mouse_ar.pipelines.scoring import Progress, score_video
@@ -48,6 +49,7 @@ class Predictor:
         sha256: of the checkpoint file.
         device: where the model is.
         precision: in which it computes: fp32, bf16 or fp16.
+        calibration: makes probabilities of scores; fitted in training.
     """
 
     model: MVD
@@ -58,6 +60,7 @@ class Predictor:
     sha256: str
     device: torch.device
     precision: str = "fp32"
+    calibration: Calibration = field(default_factory=Calibration)
 
     def spec_for(self, meta: VideoMeta) -> ClipSpec:
         """The ClipSpec at a video's frame rate."""
@@ -85,6 +88,12 @@ class Predictor:
             batch_size=batch_size,
             precision=self.precision,
             progress=progress,
+        )
+
+    def decode(self, scores: ActionScores) -> Ethogram:
+        """Bouts of a video from its scores."""
+        return decode(
+            scores, actions=self.actions, params=self.decoding, calibration=self.calibration
         )
 
     def fps_warning(self, meta: VideoMeta) -> str | None:
@@ -134,4 +143,5 @@ def load_predictor(
         sha256=digest,
         device=device,
         precision=pick_precision(precision, model=checkpoint.model, device=device),
+        calibration=Calibration.from_dict(checkpoint.metadata.get("calibration", {})),
     )

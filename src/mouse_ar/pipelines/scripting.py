@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mouse_ar.core.decoding import decode
 from mouse_ar.core.types import ActionScores, Track
 from mouse_ar.detection.choice import open_detector
 from mouse_ar.detection.protocol import Detector
@@ -125,7 +124,7 @@ def annotate_video(
     ((_, scored),) = engine.run([job])
     if isinstance(scored, Exception):
         raise scored
-    ethogram = decode(scored.scores, actions=model.actions, params=model.decoding)
+    ethogram = model.decode(scored.scores)
     edges = VideoResult(job.key, ethogram, meta.timestamps_seconds).edges_seconds
     bouts = tuple(
         TimedBout(

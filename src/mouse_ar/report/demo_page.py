@@ -29,6 +29,8 @@ labelled synthetic videos were preprocessed, a model was trained on them from sc
 videos it had never seen, and used to annotate those.</p>
 <pre>{{ table }}</pre>
 <h2>True and predicted bouts on the held-out videos</h2>
+<p>All figures, zoomable, with the worst errors as clips:
+<a href="evaluation/evaluation.html">report of the evaluation</a>.</p>
 <img src="evaluation/ethogram.png" alt="ethogram">
 {% if overlays %}<h2>Predictions drawn into a held-out video</h2>
 <video src="{{ overlays[0] }}" controls loop muted></video>{% endif %}
@@ -47,6 +49,7 @@ _FILES = (
     ("demo.png", "a predicted frame and the ethogram in one picture"),
     ("run/checkpoints/best.safetensors", "the trained model"),
     ("run/events.jsonl", "loss, learning rate and validation of the training"),
+    ("evaluation/evaluation.html", "report: key figures, bouts over time, the worst errors"),
     ("evaluation/evaluation.md", "metrics per video and action"),
     ("predictions/project", "the held-out videos with predicted tags and mouse boxes"),
     ("predictions/bouts.csv", "one row per predicted bout"),

@@ -57,8 +57,7 @@ def write_evaluation(
         checkpoint_sha256: of the model.
         title: of the picture.
     """
-    figures = {**result.evaluation.to_dict(), "failures": result.failures}
-    write_json(folder / "evaluation.json", figures, indent=1)
+    write_json(folder / "evaluation.json", result.to_dict(), indent=1)
     write_text(folder / "evaluation.md", evaluate_text(result) + "\n")
     for key, scores in result.scores.items():
         save_scores(

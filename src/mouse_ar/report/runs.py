@@ -9,7 +9,7 @@ from mouse_ar.pipelines.detect import DetectReport
 from mouse_ar.pipelines.evaluate import EvaluatedVideos
 from mouse_ar.pipelines.infer import InferReport
 from mouse_ar.pipelines.preprocess import PreprocessReport
-from mouse_ar.report.tables import evaluation_table, markdown_table
+from mouse_ar.report.tables import evaluated_tables, markdown_table
 
 __all__ = [
     "detect_text",
@@ -84,7 +84,7 @@ def _remarks(report: PreprocessReport) -> list[str]:
 
 def evaluate_text(result: EvaluatedVideos) -> str:
     """The metrics, and which videos they say nothing about."""
-    return "\n".join([evaluation_table(result.evaluation), *_failed(result.failures)])
+    return "\n".join([evaluated_tables(result), *_failed(result.failures)])
 
 
 def infer_summary(report: InferReport) -> str:

@@ -211,7 +211,7 @@ class _Run:
             return None
         predictor = load_predictor(trained.checkpoint, device=self._device)
         with watch() as progress:
-            judged = evaluate_videos(clips, predictor=predictor, progress=progress)
+            judged = evaluate_videos(clips, predictor=predictor, details=False, progress=progress)
         self._save_scores(judged, number, checkpoint=predictor.sha256)
         result = {
             "fold": number,

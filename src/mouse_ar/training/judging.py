@@ -163,6 +163,7 @@ class Judge:
                 "epoch": self.best_epoch,
                 "val_score": self.best_score,
                 "decoding_report": result.report,
+                "calibration": result.calibration.to_dict(),
                 "train_config": self._config.to_dict(),
                 "data_fingerprint": self._data.fingerprint,
             },

@@ -13,9 +13,11 @@ from sklearn.metrics import f1_score
 from torch.utils.data import DataLoader
 
 from mouse_ar.core.actions import ActionSet
+from mouse_ar.core.calibration import fit_calibration
 from mouse_ar.core.decoding import DecodingParams, decode
 from mouse_ar.core.fitting import fit_decoding
 from mouse_ar.core.metrics import VideoPair, evaluate
+from mouse_ar.core.platt import Calibration
 from mouse_ar.core.types import ActionScores, ClipSpec
 from mouse_ar.data.dataset import ClipDataset
 from mouse_ar.data.pixels import normalise
@@ -46,6 +48,7 @@ class Validation:
         metrics: JSON-ready numbers for the event stream.
         report: how the decoding came about, for people.
         scores: per-frame scores by video key, where whole videos were judged.
+        calibration: makes probabilities of the scores, to store with these weights.
     """
 
     score: float
@@ -53,6 +56,7 @@ class Validation:
     metrics: dict[str, Any]
     report: dict[str, Any]
     scores: Mapping[str, ActionScores] = field(default_factory=dict)
+    calibration: Calibration = field(default_factory=Calibration)
 
 
 def validate_videos(
@@ -195,10 +199,12 @@ def judge_videos(
         training_fps: frame rate that the sampling rate refers to.
         actions: classes.
     """
+    known = [(score, record.ethogram) for score, record in zip(scores, records, strict=True)]
+    ignored = [record.ignored for record in records]
     fitted = fit_decoding(
-        [(score, record.ethogram) for score, record in zip(scores, records, strict=True)],
+        known,
         actions=actions,
-        ignored=[record.ignored for record in records],
+        ignored=ignored,
         defaults=DecodingParams.defaults(actions, spec=spec, fps=training_fps),
     )
     by_key = {record.key: score for record, score in zip(records, scores, strict=True)}
@@ -220,6 +226,7 @@ def judge_videos(
         metrics=evaluation.to_dict()["pooled"],
         report=fitted.to_dict(),
         scores=by_key,
+        calibration=fit_calibration(known, actions=actions, ignored=ignored),
     )
 
 

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import Dataset
 
 from mouse_ar.core.actions import ActionSet
-from mouse_ar.core.metrics import average_precision
+from mouse_ar.core.frame_curves import average_precision
 from mouse_ar.core.types import ClipSpec
 from mouse_ar.core.windows import action_masks, class_targets, window_at
 from mouse_ar.data.pixels import normalise

@@ -169,3 +169,27 @@ def test_an_hour_of_video_takes_seconds() -> None:
     begin = time.process_time()
     fit_decoding(hour, actions=ACTIONS)
     assert time.process_time() - begin < 15  # about 2 s on an idle core
+
+
+def test_what_does_not_hold_on_videos_left_out_is_not_used() -> None:
+    # In each video grooming reaches another level, and humming lies just below it in the next.
+    levels = [0.45, 0.75, 0.45, 0.75]
+    videos = []
+    for seed, level in enumerate(levels):
+        scores, truth = video(seed, groom_level=level)
+        spoilt_TK = scores.scores_TK.copy()
+        if level > 0.5:
+            spoilt_TK[:, 1] = np.where(truth.mask(GROOM), level, 0.0)
+            for bout in truth.of(TWITCH):
+                spoilt_TK[bout.interval.start - 10 : bout.interval.stop + 25, 1] = 0.62
+        videos.append((ActionScores(spoilt_TK, ACTIONS.classes, 25), truth))
+    one_kind = fit_decoding(videos[::2], actions=ACTIONS).report[0]
+    assert one_kind.fitted
+    assert one_kind.f1_held_out == 1
+    assert "fitted to" in one_kind.reason
+    defaults = DecodingParams.defaults(ACTIONS)
+    mixed = fit_decoding(videos[:2], actions=ACTIONS)
+    assert mixed.params[GROOM] == defaults[GROOM]
+    assert not mixed.report[0].fitted
+    assert mixed.report[0].f1_after == mixed.report[0].f1_before
+    assert "videos left out" in mixed.report[0].reason

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
 from mouse_ar.core.actions import Action, ActionKind, ActionSet
-from mouse_ar.core.metrics import Counts, VideoPair, average_precision, evaluate
+from mouse_ar.core.frame_curves import average_precision
+from mouse_ar.core.metrics import Counts, VideoPair, evaluate
 from mouse_ar.core.types import ActionScores, Bout, Ethogram, Interval
 
 GROOM, TWITCH = "Groom", "Twitch"

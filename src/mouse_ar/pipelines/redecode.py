@@ -1,0 +1,215 @@
+"""Bouts made anew from scores that were kept: seconds, without the model or the videos."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mouse_ar.core.actions import ActionSet
+from mouse_ar.core.decoding import DecodingParams, decode
+from mouse_ar.core.platt import Calibration
+from mouse_ar.core.types import ActionScores, Ethogram
+from mouse_ar.data.files import read_json, write_json
+from mouse_ar.pipelines.results import VideoResult, load_scores, scores_path, write_tables
+from mouse_ar.pipelines.results_folder import ResultsFolder, open_results
+from mouse_ar.pipelines.store import Store
+
+__all__ = [
+    "DecodedAgain",
+    "Decoding",
+    "decode_results",
+    "decode_scores",
+    "decoding_of",
+    "score_files",
+]
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Everything that turns scores into bouts.
+
+    Args:
+        actions: what to decode.
+        params: decoding of each action.
+        calibration: makes probabilities of the scores, for the confidence.
+    """
+
+    actions: ActionSet
+    params: DecodingParams
+    calibration: Calibration = field(default_factory=Calibration)
+
+    def with_overrides(self, values: Mapping[str, float]) -> Decoding:
+        """The same with some parameters replaced, by ``action.parameter``.
+
+        Raises:
+            ValueError: on an unknown action or parameter, or values that do not go together.
+        """
+        return replace(self, params=self.params.with_overrides(values, actions=self.actions))
+
+
+@dataclass
+class DecodedAgain:
+    """What came of it.
+
+    Args:
+        results: the videos, also those that were left as they are.
+        before: bouts by action as they were, of the videos that were decoded.
+        after: the same now.
+        reviewed: keys of videos that a person has checked; they were not touched.
+        failures: cause by key.
+    """
+
+    results: list[VideoResult] = field(default_factory=list)
+    before: Counter[str] = field(default_factory=Counter)
+    after: Counter[str] = field(default_factory=Counter)
+    reviewed: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def decoding_of(folder: Path) -> Decoding | None:
+    """What the bouts of a folder of results were made with, where it says so.
+
+    Raises:
+        ValueError: its ``run.json`` is damaged.
+    """
+    path = folder / "run.json"
+    said = read_json(path) if path.is_file() else {}
+    if not (said.get("actions") and said.get("decoding")):
+        return None
+    try:
+        return Decoding(
+            ActionSet.from_dict(said["actions"]),
+            DecodingParams.from_dict(said["decoding"]),
+            Calibration.from_dict(said.get("calibration") or {}),
+        )
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def decode_results(
+    folder: Path,
+    *,
+    decoding: Decoding,
+    bin_minutes: float | None = None,
+    progress: Progress | None = None,
+) -> DecodedAgain:
+    """Decode a folder of ``infer`` again, in place: annotations, tables, and ``run.json``.
+
+    Videos with the tag ``reviewed`` keep what a person made of them. Each annotation is replaced
+    atomically, and the tables after all of them, so a call that was cut off is simply repeated.
+
+    Args:
+        folder: holds ``project`` and ``scores``.
+        decoding: how to decode.
+        bin_minutes: see :func:`~mouse_ar.pipelines.results.write_tables`.
+        progress: called with (what, done, total).
+
+    Raises:
+        FileNotFoundError: it is no such folder.
+        BusyError: another run writes to it.
+    """
+    tell = progress or (lambda what, done, total: None)
+    open_results(folder, actions=decoding.actions)  # a mistyped name shall not get a lock
+    with Store(folder).lock():
+        results = open_results(folder, actions=decoding.actions)
+        again = DecodedAgain(failures=dict(results.failures))
+        for number, video in enumerate(results.videos, start=1):
+            again.results.append(_again(results, video, decoding, again))
+            tell("decoding", number, len(results.videos))
+        write_tables(folder, again.results, actions=decoding.actions, bin_minutes=bin_minutes)
+        _note(folder / "run.json", decoding)
+    return again
+
+
+def _again(
+    results: ResultsFolder, video: VideoResult, decoding: Decoding, again: DecodedAgain
+) -> VideoResult:
+    """Decode one video; gives what it holds now."""
+    if video.reviewed:
+        again.reviewed.append(video.key)
+        return video
+    target = results.video(video.key)
+    annotation = results.project.read(target)
+    try:
+        path = scores_path(results.path, video.key)
+        scores, _, header = load_scores(path)
+        if header.get("source_sha256") != annotation.provenance.get("source_sha256"):
+            raise ValueError(f"{path} belongs to another video of that name.")
+        ethogram = _decoded(scores, decoding)
+    except ValueError as error:
+        again.failures[video.key] = str(error)
+        return video
+    again.before.update(bout.action for bout in annotation.bouts)
+    again.after.update(bout.action for bout in ethogram.bouts)
+    dataset, name = video.key.rsplit("/", 1)
+    results.project.write(dataset, name, replace(annotation, bouts=ethogram.bouts))
+    return replace(video, ethogram=ethogram)
+
+
+def decode_scores(
+    files: Iterable[Path], output: Path, *, decoding: Decoding, bin_minutes: float | None = None
+) -> DecodedAgain:
+    """Decode files of scores into tables elsewhere; what they belong to stays as it is.
+
+    Args:
+        files: ``.npz`` files of scores.
+        output: folder of the tables.
+        decoding: how to decode.
+        bin_minutes: see :func:`~mouse_ar.pipelines.results.write_tables`.
+    """
+    again = DecodedAgain()
+    for path in files:
+        try:
+            scores, timestamps_seconds, header = load_scores(path)
+            ethogram = _decoded(scores, decoding)
+        except ValueError as error:
+            again.failures[path.name] = str(error)
+            continue
+        again.after.update(bout.action for bout in ethogram.bouts)
+        key = str(header.get("video", path.stem))
+        again.results.append(VideoResult(key, ethogram, timestamps_seconds))
+    output.mkdir(parents=True, exist_ok=True)
+    write_tables(output, again.results, actions=decoding.actions, bin_minutes=bin_minutes)
+    return again
+
+
+def score_files(place: Path) -> Iterator[Path]:
+    """Files of scores at a path: itself, those in it, or those in its folder ``scores``.
+
+    Raises:
+        FileNotFoundError: there are none.
+    """
+    if place.is_file():
+        yield place
+        return
+    found = sorted(place.glob("*.npz")) or sorted((place / "scores").glob("*.npz"))
+    if not found:
+        raise FileNotFoundError(
+            f"{place} holds no scores: expected a folder that `mouse-ar infer` or `evaluate` "
+            "wrote, its folder scores/, or one .npz file of it."
+        )
+    yield from found
+
+
+def _decoded(scores: ActionScores, decoding: Decoding) -> Ethogram:
+    return decode(
+        scores,
+        actions=decoding.actions,
+        params=decoding.params,
+        calibration=decoding.calibration,
+    )
+
+
+def _note(path: Path, decoding: Decoding) -> None:
+    """Say in ``run.json`` what the bouts are made with from now on."""
+    said = read_json(path) if path.is_file() else {}
+    now = {
+        "actions": decoding.actions.to_dict(),
+        "decoding": decoding.params.to_dict(),
+        "calibration": decoding.calibration.to_dict(),
+    }
+    write_json(path, {**said, **now}, indent=1)

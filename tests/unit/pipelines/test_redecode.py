@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from made_results import DECODING, FPS, add_result, scores
+from mouse_ar.core.platt import Calibration, Platt
+from mouse_ar.pipelines.redecode import (
+    Decoding,
+    decode_results,
+    decode_scores,
+    decoding_of,
+    score_files,
+)
+from mouse_ar.pipelines.results import scores_path
+from mouse_ar.pipelines.results_folder import open_results
+from mouse_ar.pipelines.store import BusyError, Store
+from tiny import ACTIONS, GROOMING, TWITCH
+
+KEYS = ("mice/a.mp4", "mice/b.mp4", "mice/c.mp4")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three videos with a sure bout and one of 0.6 of grooming; the last has been reviewed."""
+    groom = np.zeros(600)
+    groom[100:200], groom[300:400] = 0.95, 0.6
+    for key in KEYS:
+        reviewed = key == KEYS[-1]
+        bouts = [] if reviewed else None
+        add_result(tmp_path, key, scores(self=groom), bouts=bouts, reviewed=reviewed)
+    return tmp_path
+
+
+def counts(folder: Path) -> dict[str, int]:
+    return {key: len(r.ethogram.bouts) for key, r in open_results(folder).results.items()}
+
+
+def test_a_lower_threshold_finds_the_unsure_bout_and_reviewed_videos_stay(folder: Path) -> None:
+    assert counts(folder) == dict(zip(KEYS, (1, 1, 0), strict=True))
+    kept = decoding_of(folder)
+    assert kept == Decoding(ACTIONS, DECODING)
+    told: list[tuple[str, int, int]] = []
+    again = decode_results(
+        folder,
+        decoding=kept.with_overrides({"grooming.on_threshold": 0.55}),
+        progress=lambda *now: told.append(now),
+    )
+    assert counts(folder) == dict(zip(KEYS, (2, 2, 0), strict=True))
+    assert (again.before[GROOMING], again.after[GROOMING]) == (2, 4)
+    assert again.reviewed == [KEYS[2]]
+    assert not again.failures
+    assert told[-1] == ("decoding", 3, 3)
+    rows = list(csv.DictReader((folder / "bouts.csv").open(encoding="utf-8")))
+    assert [row["video"] for row in rows] == [KEYS[0], KEYS[0], KEYS[1], KEYS[1]]
+    # the next call starts from what was used last
+    now = decoding_of(folder)
+    assert now is not None
+    assert now.params[GROOMING].on_threshold == 0.55  # type: ignore[union-attr]
+
+
+def test_the_confidence_is_the_calibrated_probability(folder: Path) -> None:
+    calibration = Calibration({GROOMING: Platt(1.0, -1.5)})
+    decode_results(folder, decoding=Decoding(ACTIONS, DECODING, calibration))
+    (bout,) = open_results(folder).results[KEYS[0]].ethogram.bouts
+    lower = calibration.of(GROOMING)(np.array([0.95]))[0]
+    assert lower < 0.85
+    assert bout.confidence == pytest.approx(lower, abs=0.002)
+    found = decoding_of(folder)
+    assert found is not None
+    assert found.calibration == calibration
+
+
+def test_twice_is_once(folder: Path) -> None:
+    decoding = Decoding(ACTIONS, DECODING)
+    decode_results(folder, decoding=decoding)
+    files = {p: p.read_bytes() for p in folder.rglob("*.*") if p.is_file() and p.name != "lock"}
+    decode_results(folder, decoding=decoding)
+    assert files == {p: p.read_bytes() for p in files}
+
+
+def test_scores_that_are_gone_or_of_another_video_are_told(folder: Path) -> None:
+    scores_path(folder, KEYS[0]).write_bytes(b"no scores")
+    other = json.loads((annotation := next(folder.rglob("b.mp4.json"))).read_text())
+    text = annotation.read_text().replace(f"sha of {KEYS[1]}", "another")
+    assert other
+    annotation.write_text(text)
+    again = decode_results(folder, decoding=Decoding(ACTIONS, DECODING))
+    assert "holds no per-frame scores" in again.failures[KEYS[0]]
+    assert KEYS[1] in again.failures
+
+
+def test_another_run_is_waited_for_by_the_user(folder: Path) -> None:
+    with Store(folder).lock(), pytest.raises(BusyError, match="Another run is writing"):
+        decode_results(folder, decoding=Decoding(ACTIONS, DECODING))
+    with pytest.raises(FileNotFoundError, match="holds no results"):
+        decode_results(folder / "nothing", decoding=Decoding(ACTIONS, DECODING))
+    assert not (folder / "nothing").exists()
+
+
+def test_files_of_scores_become_tables_elsewhere(folder: Path, tmp_path: Path) -> None:
+    before = counts(folder)
+    target = tmp_path / "tables"
+    decoding = Decoding(ACTIONS, DECODING).with_overrides({"grooming.on_threshold": 0.55})
+    again = decode_scores(score_files(folder), target, decoding=decoding, bin_minutes=0.5)
+    assert again.after == {GROOMING: 6}
+    assert len((target / "bouts.csv").read_text().splitlines()) == 7
+    bins = list(csv.DictReader((target / "bins.csv").open(encoding="utf-8")))
+    assert {float(row["end_seconds"]) for row in bins} == {30.0, 60.0}
+    assert counts(folder) == before
+    one = list(score_files(scores_path(folder, KEYS[0])))
+    assert one == [scores_path(folder, KEYS[0])]
+    with pytest.raises(FileNotFoundError, match="holds no scores"):
+        list(score_files(tmp_path / "project"))
+
+
+def test_folders_that_do_not_say_how(tmp_path: Path) -> None:
+    assert decoding_of(tmp_path) is None
+    (tmp_path / "run.json").write_text('{"actions": {"a": 1}, "decoding": 3}')
+    with pytest.raises(ValueError, match=r"run\.json"):
+        decoding_of(tmp_path)
+    with pytest.raises(ValueError, match="sneezing"):
+        Decoding(ACTIONS, DECODING).with_overrides({"sneezing.threshold": 0.1})
+    assert FPS
+    assert TWITCH in ACTIONS.names

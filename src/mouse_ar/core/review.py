@@ -28,6 +28,7 @@ from mouse_ar.core.decoding_params import (
     PointDecoding,
     StateDecoding,
 )
+from mouse_ar.core.platt import logit
 from mouse_ar.core.types import ActionScores, Ethogram, Interval, merge_intervals
 
 __all__ = ["ReviewItem", "review_items", "seconds_to_look_at", "with_context"]
@@ -40,7 +41,6 @@ RAW_SHARE = 0.25
 # An annotator's and a model's edges of the same bout may differ by this much.
 STATE_TOLERANCE_SECONDS = 1.0
 POINT_TOLERANCE_SECONDS = 0.25
-_LEAST_SCORE = 1e-4
 
 DoubleArray = NDArray[np.float64]
 
@@ -129,7 +129,8 @@ class _Curve:
             self.threshold = max(params.threshold, floor)
             self.tolerance = round(POINT_TOLERANCE_SECONDS * fps)
         self.bouts = _intervals(decode_spans(score_T, params=params, fps=fps))
-        self.odds_T = _log_odds(self.score_T) - float(_log_odds(self.threshold))
+        self._threshold_odds = float(logit(np.array(self.threshold)))
+        self.odds_T = logit(self.score_T) - self._threshold_odds
 
     def near(self) -> Iterator[ReviewItem]:
         """What a threshold a little lower or higher would decide otherwise."""
@@ -198,7 +199,7 @@ class _Curve:
 
     def _candidates(self) -> list[Interval]:
         """What decoding with a threshold lower by :data:`NEAR` would give."""
-        lower = float(special.expit(_log_odds(self.threshold) - NEAR))
+        lower = float(special.expit(self._threshold_odds - NEAR))
         if isinstance(self.params, PointDecoding):
             share = lower / self.threshold
             relaxed = replace(
@@ -227,11 +228,6 @@ class _Curve:
 
     def _item(self, part: Interval, priority: float, reason: str) -> ReviewItem:
         return ReviewItem(self.action, part, priority, reason)
-
-
-def _log_odds(score: DoubleArray | float) -> DoubleArray:
-    odds: DoubleArray = special.logit(np.clip(score, _LEAST_SCORE, 1 - _LEAST_SCORE))
-    return odds
 
 
 def _intervals(spans: NDArray[np.int64]) -> list[Interval]:

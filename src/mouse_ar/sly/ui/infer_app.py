@@ -218,7 +218,11 @@ class InferApp:
     def _fill_thresholds(self) -> None:
         info = self._model.info
         assert info is not None
-        self._thresholds.fill(info.decoding, actions=info.actions)
+        self._thresholds.fill(
+            info.decoding,
+            actions=info.actions,
+            report=info.metadata.get("decoding_report") or {},
+        )
 
     def _opened_detector(self, picked: PickedDetector) -> AbstractContextManager[Detector]:
         project = self._videos.project

@@ -178,6 +178,15 @@ class ThresholdsStep:
             found.update(changed)
         return found
 
+    @property
+    def params(self) -> DecodingParams:
+        """The values as they are on the page.
+
+        Raises:
+            ValueError: see :attr:`overrides`.
+        """
+        return self._stored.with_overrides(self.overrides)
+
     def check(self) -> str | None:
         """What cannot be."""
         try:

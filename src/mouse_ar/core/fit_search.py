@@ -143,7 +143,10 @@ class Objective:
         rows = self._smoothed[seconds]
         key = (seconds, params.noise_sigmas)
         if key not in self._floors:
-            self._floors[key] = [noise_floor(row, sigmas=params.noise_sigmas) for row in rows]
+            self._floors[key] = [
+                noise_floor(row, sigmas=params.noise_sigmas, unsmoothed_T=video.score_T)
+                for row, video in zip(rows, self._videos, strict=True)
+            ]
         triples = zip(rows, self._videos, self._floors[key], strict=True)
         if isinstance(params, StateDecoding):
             return [state_spans(r, params=params, fps=v.fps, floor=f) for r, v, f in triples]

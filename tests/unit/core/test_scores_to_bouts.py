@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from whole_video import aggregate
 
 from mouse_ar.core.actions import Action, ActionKind, ActionSet
@@ -21,8 +23,7 @@ ACTIONS = ActionSet(
 PARAMS = DecodingParams.defaults(ACTIONS)
 
 
-def perfect(truth: Ethogram, *, spec: ClipSpec, divisor: int) -> ActionScores:
-    stride = spec.window_frames // divisor
+def perfect(truth: Ethogram, *, spec: ClipSpec, stride: int) -> ActionScores:
     windows = plan_windows(truth.num_frames, spec=spec, stride_frames=stride)
     masks_TK = action_masks(truth, actions=ACTIONS)
     targets = np.stack([class_targets(w, masks_TK) for w in windows])
@@ -31,10 +32,10 @@ def perfect(truth: Ethogram, *, spec: ClipSpec, divisor: int) -> ActionScores:
     )
 
 
-def score(truths: list[Ethogram], *, spec: ClipSpec, divisor: int) -> Evaluation:
+def score(truths: list[Ethogram], *, spec: ClipSpec, stride: int) -> Evaluation:
     videos = {
         str(i): VideoPair(
-            decode(perfect(truth, spec=spec, divisor=divisor), actions=ACTIONS, params=PARAMS),
+            decode(perfect(truth, spec=spec, stride=stride), actions=ACTIONS, params=PARAMS),
             truth,
         )
         for i, truth in enumerate(truths)
@@ -42,43 +43,76 @@ def score(truths: list[Ethogram], *, spec: ClipSpec, divisor: int) -> Evaluation
     return evaluate(videos, actions=ACTIONS)
 
 
-def draw(rng: np.random.Generator, action: str, *, spec: ClipSpec, fps: int) -> Ethogram:
-    """A video with an event at its very start, one at its very end and random ones between."""
+def draw(rng: np.random.Generator, action: str, *, spec: ClipSpec, fps: float) -> Ethogram:
+    """A video with an event at its very start, one at its very end and random ones between.
 
-    def length() -> int:
+    A third of the events are touched by one of the other action.
+    """
+
+    def length(action: str) -> int:
         if action == TWITCH:
             return int(rng.integers(3, 11))
-        return int(fps * (rng.uniform(1, 2) if rng.random() < 0.5 else rng.uniform(2, 20)))
+        seconds = rng.uniform(1, 2) if rng.random() < 0.5 else rng.uniform(2, 20)
+        return int(np.ceil(fps * seconds))
 
     # windows cannot tell events apart that lie closer than half a window
-    least = max(spec.window_frames // 2 + 4, int((0.5 if action == TWITCH else 1.5) * fps))
-    bouts, end = [], 0
-    for _ in range(20 if action == TWITCH else 6):
-        bouts.append(Interval(end, end + length()))
-        end = bouts[-1].stop + least + int(rng.exponential(fps))
-    bouts.append(Interval(end, end + length()))
-    frames = bouts[-1].stop
-    return Ethogram(frames, fps, tuple(Bout(b, action) for b in bouts))
+    least = max(spec.window_frames // 2 + 4, int(1.5 * fps))
+    other = TWITCH if action == GROOM else GROOM
+    bouts: list[Bout] = []
+    end = 0
+    for number in range(21 if action == TWITCH else 9):
+        kinds = [action] if rng.random() < 2 / 3 else [action, other]
+        for kind in kinds if number % 2 else kinds[::-1]:
+            bouts.append(Bout(Interval(end, end + length(kind)), kind))
+            end = bouts[-1].interval.stop
+        frames, end = end, end + least + int(rng.exponential(fps))
+    return Ethogram(frames, fps, tuple(bouts))
 
 
-@pytest.mark.parametrize("divisor", [4, 8])
-@pytest.mark.parametrize("fps", [25, 60, 120])
-@pytest.mark.parametrize("sampling_rate", [1, 2])
-@pytest.mark.parametrize("action", [GROOM, TWITCH])
+@settings(max_examples=40)
+@given(
+    action=st.sampled_from([GROOM, TWITCH]),
+    sampling_rate=st.sampled_from([1, 2]),
+    fps=st.one_of(st.sampled_from([25.0, 29.97, 60.0, 120.0]), st.floats(25, 120)),
+    part=st.floats(0, 1),
+    seed=st.integers(0, 2**32 - 1),
+)
 def test_a_perfect_classifier_gives_perfect_bouts(
-    action: str, sampling_rate: int, fps: int, divisor: int
+    action: str, sampling_rate: int, fps: float, part: float, seed: int
 ) -> None:
     spec = ClipSpec(sampling_rate=sampling_rate)
-    rng = np.random.default_rng([fps, sampling_rate, divisor])
+    stride = 1 + int(part * (spec.window_frames // 4 - 1))  # up to a quarter of the window
+    rng = np.random.default_rng(seed)
     truths = [draw(rng, action, spec=spec, fps=fps) for _ in range(3)]
-    result = score(truths, spec=spec, divisor=divisor)
-    bouts = result.pooled[action].bouts
-    assert bouts.precision is not None
-    assert bouts.recall is not None
-    assert bouts.precision >= 0.98
-    assert bouts.recall >= 0.98
-    other = TWITCH if action == GROOM else GROOM
-    assert result.pooled[other].predicted_count == 0
+    result = score(truths, spec=spec, stride=stride)
+    for name in (GROOM, TWITCH):
+        bouts = result.pooled[name].bouts
+        assert bouts.precision is not None
+        assert bouts.recall is not None
+        assert bouts.f1 is not None
+        if name == GROOM:
+            assert bouts.f1 >= 0.98
+        else:
+            assert min(bouts.precision, bouts.recall) >= 0.98
+
+
+def test_a_stride_of_half_a_window_costs_what_the_benchmarks_say(
+    record_property: Callable[[str, object], None],
+) -> None:
+    """At a quarter nothing is lost; at half a window the loss is the one that is documented."""
+    rng = np.random.default_rng(0)
+    lost = {}
+    for sampling_rate in (1, 2):
+        spec = ClipSpec(sampling_rate=sampling_rate)
+        truths = [draw(rng, TWITCH, spec=spec, fps=25) for _ in range(10)]
+        for divisor in (4, 2):
+            stride = spec.window_frames // divisor
+            bouts = score(truths, spec=spec, stride=stride).pooled[TWITCH].bouts
+            assert bouts.recall is not None
+            lost[sampling_rate, divisor] = 1 - bouts.recall
+    record_property("twitches lost by sampling rate and part of the window", lost)
+    assert max(lost[1, 4], lost[2, 4], lost[1, 2]) <= 0.02
+    assert 0.04 <= lost[2, 2] <= 0.15
 
 
 @pytest.mark.parametrize("sampling_rate", [1, 2])
@@ -87,7 +121,7 @@ def test_durations_of_a_perfect_classifier_are_unbiased(sampling_rate: int) -> N
     rng = np.random.default_rng(5)
     for action in (GROOM, TWITCH):
         truths = [draw(rng, action, spec=spec, fps=25) for _ in range(3)]
-        result = score(truths, spec=spec, divisor=8).pooled[action]
+        result = score(truths, spec=spec, stride=spec.window_frames // 8).pooled[action]
         assert result.predicted_seconds == pytest.approx(result.true_seconds, rel=0.03)
 
 
@@ -102,8 +136,29 @@ def test_a_twitch_that_touches_grooming_leaves_both(gap: int) -> None:
             Bout(Interval(300, 303), TWITCH),
         ),
     )
-    result = score([truth], spec=ClipSpec(), divisor=8)
+    result = score([truth], spec=ClipSpec(), stride=4)
     assert result.macro_bout_f1 == 1.0
+
+
+@pytest.mark.parametrize(("action", "length"), [(TWITCH, 4), (TWITCH, 8), (GROOM, 50)])
+def test_events_of_one_action_that_touch_are_one(action: str, length: int) -> None:
+    """Two in a row have the very targets of a longer one: no scores could tell them apart."""
+    spec = ClipSpec()
+    halves = [Interval(100, 100 + length), Interval(100 + length, 100 + 2 * length)]
+    two = Ethogram(400, 25, tuple(Bout(half, action) for half in halves))
+    one = Ethogram(400, 25, (Bout(Interval(100, 100 + 2 * length), action),))
+    scores = perfect(two, spec=spec, stride=4)
+    np.testing.assert_array_equal(scores.scores_TK, perfect(one, spec=spec, stride=4).scores_TK)
+    (found,) = decode(scores, actions=ACTIONS, params=PARAMS).of(action)
+    assert found.interval.iou(one.bouts[0].interval) > 0.8
+
+
+def test_short_bouts_that_fill_a_good_part_of_a_video_are_no_noise() -> None:
+    period, length = 65, 25
+    bouts = [Bout(Interval(at, at + length), GROOM) for at in range(40, 900, period)]
+    truth = Ethogram(bouts[-1].interval.stop + 40, 25, tuple(bouts))
+    for stride in range(1, 9):
+        assert score([truth], spec=ClipSpec(), stride=stride).pooled[GROOM].bouts.f1 == 1.0
 
 
 @pytest.mark.parametrize("frames", [1, 2, 5, 20, 40, 60])
@@ -111,7 +166,7 @@ def test_short_videos_keep_their_twitch(frames: int) -> None:
     middle = frames // 2
     stop = min(frames, middle + 3)
     truth = Ethogram(frames, 25, (Bout(Interval(middle, stop), TWITCH),))
-    result = score([truth], spec=ClipSpec(), divisor=8)
+    result = score([truth], spec=ClipSpec(), stride=4)
     assert result.pooled[TWITCH].bouts.f1 == 1.0
 
 
@@ -123,7 +178,7 @@ NOISES: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
 
 
 @pytest.mark.parametrize("noise", list(NOISES))
-@pytest.mark.parametrize(("sampling_rate", "fps"), [(1, 25), (2, 25), (2, 120)])
+@pytest.mark.parametrize(("sampling_rate", "fps"), [(1, 25), (2, 25), (1, 60), (2, 120)])
 @pytest.mark.parametrize("divisor", [4, 8])
 def test_white_noise_gives_less_than_one_event_in_ten_minutes(
     noise: str, sampling_rate: int, fps: int, divisor: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -178,7 +178,11 @@ def _candidates(start: ActionDecoding, grid: Grid) -> dict[tuple[int, ...], Acti
 
 
 def search(
-    start: ActionDecoding, *, kind: ActionKind, objective: Callable[[ActionDecoding], Outcome]
+    start: ActionDecoding,
+    *,
+    kind: ActionKind,
+    objective: Callable[[ActionDecoding], Outcome],
+    fixed: Collection[str] = (),
 ) -> ActionDecoding:
     """The best parameters in the grids of a kind; ``start`` where nothing is clearly better.
 
@@ -186,8 +190,10 @@ def search(
         start: parameters to begin with.
         kind: state or point event, that of ``start``.
         objective: counts under given parameters.
+        fixed: names of parameters that stay as in ``start``.
     """
-    for grid in _STAGES[kind]:
+    for stage in _STAGES[kind]:
+        grid = {name: values for name, values in stage.items() if name not in fixed}
         start = _search_stage(start, grid=grid, objective=objective)
     return start
 

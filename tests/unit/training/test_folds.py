@@ -159,8 +159,12 @@ def test_interrupted_fold_goes_on(finished: Path, data: Path, tmp_path: Path) ->
         return calls > 3
 
     stopping = Recorded(should_stop=soon)
+    (tmp_path / "out_of_fold.yaml").write_text("# of an earlier cross-validation")
     result = cross(
-        data, tmp_path, train=lambda d, o: (train_one if "1" in o.name else stopping)(d, o)
+        data,
+        tmp_path,
+        train=lambda d, o: (train_one if "1" in o.name else stopping)(d, o),
+        restart=True,
     )
     assert result.stopped
     assert [r["fold"] for r in result.document["results"]] == [1]

@@ -54,9 +54,9 @@ def test_every_step_clicked_through(open_app: OpenApp, tmp_path: Path) -> None:
             page.click("Continue", within=fourth)
             page.see("Changed: Self-Grooming", within=fourth)
             page.click("Change", within=fourth)
-            page.click("Reset to the fitted values", within=fourth)
+            page.click("Reset to the values of the model", within=fourth)
             page.click("Continue", within=fourth)
-            page.see("The values that training fitted.", within=fourth)
+            page.see("The values of the model.", within=fourth)
 
             fifth = page.card("Step 5")
             page.click("Find bouts", within=fifth)

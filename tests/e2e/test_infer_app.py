@@ -260,7 +260,7 @@ def test_what_goes_wrong_in_decoding_again_is_shown(setting: Setting) -> None:
         same = [key for key in KEYS if changed[key] == made["videos"][key] and tags(changed[key])]
         assert len(same) == 1
 
-        double.fail("videos.annotations.info", status=403)
+        double.fail("projects.info", status=403)
         decode_again(app, text="right to do this")
         assert setting.dump()["videos"] == changed
         double.faults.clear()

@@ -46,6 +46,8 @@ def test_every_step_clicked_through(open_app: OpenApp, tmp_path: Path) -> None:
 
             fourth = page.card("Step 4")
             page.see("Shortest bout (s)", within=fourth)
+            page.see("Fitted values: fitted to 34 true bouts in 5 videos", within=fourth)
+            page.see("Default values: only 7 true bouts", within=fourth)
             page.screenshot("step4", of=fourth)
             number = fourth.locator("input:visible").nth(0)
             number.fill("0.85")
@@ -64,3 +66,14 @@ def test_every_step_clicked_through(open_app: OpenApp, tmp_path: Path) -> None:
             page.see("summary.csv", within=fifth)
             page.see("Bouts per hour", within=fifth)
             page.screenshot("step5", of=fifth)
+
+            page.click("Change", within=fourth)
+            minimum = fourth.locator("input:visible").nth(2)
+            minimum.fill("30")
+            minimum.press("Tab")
+            page.page.wait_for_timeout(800)
+            page.click("Continue", within=fourth)
+            page.see("min_bout_seconds = 30", within=fourth)
+            page.click("Decode again", within=fifth)
+            page.see("3 videos decoded again: 0 Self-Grooming (2 before)", within=fifth)
+            page.screenshot("step5_again", of=fifth)

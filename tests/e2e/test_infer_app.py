@@ -83,6 +83,8 @@ def test_every_step_to_the_project_of_predictions(setting: Setting, production: 
         app.click("detector_continue")
         shown = app.data("thresholds_values")["actions"]
         assert [action["name"] for action in shown] == [GROOMING, TWITCH]
+        assert shown[0]["origin"].startswith("Fitted values: fitted to 34 true bouts")
+        assert shown[1]["origin"].startswith("Default values: only 7 true bouts")
         app.click("thresholds_continue")
         assert app.state("run_name")["value"] == PREDICTIONS
         run(app)
@@ -255,12 +257,13 @@ def test_what_goes_wrong_in_decoding_again_is_shown(setting: Setting) -> None:
         assert kept, list(double.files("/mouse-action-recognition/"))
         double.call("file-storage.bulk.remove", {"teamId": double.team, "paths": kept[:1]})
         decode_again(app, text="2 videos decoded again", min_bout_seconds=30.0)
-        assert any("failed" in line for line in app.notes("run_warnings"))
+        (warning,) = app.notes("run_warnings")
+        assert "failed: its scores are not in Team Files" in warning
         changed = setting.dump()["videos"]
         same = [key for key in KEYS if changed[key] == made["videos"][key] and tags(changed[key])]
         assert len(same) == 1
 
-        double.fail("videos.annotations.info", status=403)
+        double.fail("projects.info", status=403)
         decode_again(app, text="right to do this")
         assert setting.dump()["videos"] == changed
         double.faults.clear()

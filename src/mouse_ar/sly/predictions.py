@@ -69,12 +69,12 @@ def fetch_scores(
     """
     kept = list_files(target.connection, f"{results_folder(target)}scores/", team_id=team_id)
     there = {file.path for file in kept}
-    for number, key in enumerate(sorted(keys)):
+    wanted = {key: remote_scores(target, scores_path(folder, key)) for key in sorted(keys)}
+    kept_keys = [key for key, remote in wanted.items() if remote in there]
+    for number, key in enumerate(kept_keys, start=1):
         path = scores_path(folder, key)
-        remote = remote_scores(target, path)
-        if remote in there:
-            progress("resuming", number, len(keys))
-            download_file(target.connection, remote, path, team_id=team_id)
+        download_file(target.connection, wanted[key], path, team_id=team_id)
+        progress("resuming", number, len(kept_keys))
 
 
 def fetch_run(target: RemoteProject, folder: Path, *, team_id: int) -> None:

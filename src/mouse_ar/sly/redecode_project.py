@@ -12,7 +12,7 @@ from mouse_ar.data.annotations import REVIEWED_TAG, VideoAnnotation
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.pipelines.infer_run import InferReport
 from mouse_ar.pipelines.redecode import DecodedAgain, Decoding, decode_results
-from mouse_ar.pipelines.results import VideoResult
+from mouse_ar.pipelines.results import VideoResult, scores_path
 from mouse_ar.sly.annotations import write_annotation
 from mouse_ar.sly.claims import claimed
 from mouse_ar.sly.lease import Lease
@@ -96,7 +96,12 @@ def _report(
     report.results = [result for result in again.results if result.key in keys]
     report.resumed = [result.key for result in report.results]
     gone = dict.fromkeys(set(keys) - set(made.videos), "is no longer in the project of predictions")
-    for key, cause in sorted({**gone, **made.failures, **again.failures}.items()):
+    unscored = {
+        key: "its scores are not in Team Files: a run over the video makes them"
+        for key in again.failures
+        if not scores_path(project.parent, key).is_file()
+    }
+    for key, cause in sorted({**gone, **made.failures, **again.failures, **unscored}.items()):
         if key in keys:
             report.failures[key] = cause
         else:

@@ -6,7 +6,7 @@ import pylibmagic  # noqa: F401
 import pytest
 from supervisely.app import DataJson, StateJson
 
-from colour_checkpoint import SPEC
+from colour_checkpoint import METADATA, SPEC
 from mouse_ar.core.decoding import DecodingParams
 from mouse_ar.sly.ui.infer_thresholds import ThresholdsStep, wanted_thresholds
 from mouse_ar.sly.ui.infer_videos import wanted_datasets
@@ -15,14 +15,7 @@ from mouse_ar.sly.ui.threshold_texts import origins
 from tiny import ACTIONS, FPS, GROOMING, TWITCH
 
 STORED = DecodingParams.defaults(ACTIONS, spec=SPEC, fps=FPS).to_dict()
-REPORT = {
-    "report": [
-        {"action": GROOMING, "fitted": True, "reason": "fitted to 34 true bouts in 5 videos"}
-        | {"f1_before": 0.7, "f1_after": 0.753, "f1_held_out": 0.72},
-        {"action": TWITCH, "fitted": False, "f1_before": None, "f1_after": None}
-        | {"reason": "defaults: only 7 true bouts, at least 10 are needed to fit"},
-    ]
-}
+REPORT = METADATA["decoding_report"]
 
 
 def values() -> dict[str, dict[str, object]]:

@@ -44,10 +44,10 @@ def write_report(folder: Path, sections: Sequence[Section], *, title: str) -> No
 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    widgets: list[BaseWidget] = [MarkdownWidget("title", title, f"# {title}")]
+    widgets: list[BaseWidget] = [_named(MarkdownWidget("title", title, f"# {title}"))]
     anchors = []
     for number, section in enumerate(sections, start=1):
-        heading = MarkdownWidget(f"part{number}", section.title, f"## {section.title}")
+        heading = _named(MarkdownWidget(f"part{number}", section.title, f"## {section.title}"))
         anchors.append(heading.id)
         widgets += [heading, *_widgets(section, name=f"part{number}")]
     Renderer(SidebarWidget(widgets=widgets, anchors=anchors), base_dir=str(folder)).visualize()
@@ -90,11 +90,20 @@ def _widgets(section: Section, *, name: str) -> Iterator[BaseWidget]:
             continue
         text += [f"### {_escaped(block.title)}"] if block.title else []
         if text:
-            yield MarkdownWidget(f"{name}_{number}_text", "", "\n\n".join(text))
-        yield ChartWidget(f"{name}_{number}", go.Figure(block.plot))
+            yield _named(MarkdownWidget(f"{name}_{number}_text", "", "\n\n".join(text)))
+        # Without a template of its own the figure would get Plotly's, which the page does not have.
+        plot = {**block.plot, "layout": {**block.plot["layout"], "template": {}}}
+        yield _named(ChartWidget(f"{name}_{number}", go.Figure(plot)))
         text = [f"*{_escaped(block.caption)}*"] if block.caption else []
     if text:
-        yield MarkdownWidget(f"{name}_text", "", "\n\n".join(text))
+        yield _named(MarkdownWidget(f"{name}_text", "", "\n\n".join(text)))
+
+
+def _named(widget: BaseWidget) -> BaseWidget:
+    """With its name for its id, which is random otherwise: a second upload replaces the first."""
+    widget.id = widget.name
+    widget.data_source = f"/data/{widget.name}{Path(widget.data_source).suffix}"
+    return widget
 
 
 def _markdown(block: Block) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.results import Evaluation
+from mouse_ar.data.files import write_json
 from mouse_ar.data.training_data import VideoRecord, open_training_data
 from mouse_ar.detection.background import BackgroundSubtraction
 from mouse_ar.detection.tracking import DETECT_EVERY
@@ -25,13 +26,13 @@ from mouse_ar.report.page.sections import report_sections
 from mouse_ar.report.page.training import training_section
 from mouse_ar.sly.batch import sized
 from mouse_ar.sly.errors import TransferError
-from mouse_ar.sly.experiments import artifacts_folder, write_artifacts
+from mouse_ar.sly.experiments import INFO_NAME, artifacts_folder, write_artifacts
 from mouse_ar.sly.mirror import mirror_project
 from mouse_ar.sly.mirror_reports import PullReport
 from mouse_ar.sly.project import RemoteProject
 from mouse_ar.sly.report import REPORT_FOLDER, link_report, write_report
 from mouse_ar.sly.team_files import TeamFile, find_file
-from mouse_ar.sly.team_uploads import upload_folder
+from mouse_ar.sly.team_uploads import upload_file, upload_folder
 from mouse_ar.sly.train_request import TrainRequest
 from mouse_ar.sly.train_weights import origin_of, with_local_weights
 from mouse_ar.training.launch import TrainingProcess, Workers
@@ -162,6 +163,11 @@ def train_project(
         f"{remote}{REPORT_FOLDER}/",
         team_id=team_id,
     )
+    if report is not None:  # its number is known only now
+        info["evaluation_report_id"] = report[0]
+        path = work / "artifacts" / INFO_NAME
+        write_json(path, info, indent=1)
+        upload_file(project.connection, path, remote + INFO_NAME, team_id=team_id)
     return TrainOutcome(
         experiment=info,
         remote=remote,

@@ -45,6 +45,7 @@ def test_the_platform_gets_every_block_in_order(tmp_path: Path) -> None:
     (chart,) = (tmp_path / "out/data").glob("*.json")
     drawn = json.loads(chart.read_text())["chartContent"]
     assert drawn["data"][0]["y"] == [0.5, 0.75]
+    assert not drawn["layout"]["template"]
     assert json.loads((tmp_path / "out/state.json").read_text()) == {}
     template = (tmp_path / "out/template.vue").read_text()
     for title in ("How good it is", "The worst errors"):
@@ -57,3 +58,6 @@ def test_a_second_report_replaces_the_first(tmp_path: Path) -> None:
     write_report(tmp_path / "out", SECTIONS[1:], title="Experiment 2")
     assert "# Experiment 2" in texts(tmp_path / "out")
     assert "## How good it is" not in texts(tmp_path / "out")
+    again = {p.name: p.read_bytes() for p in (tmp_path / "out/data").iterdir()}
+    write_report(tmp_path / "out", SECTIONS[1:], title="Experiment 2")
+    assert {p.name: p.read_bytes() for p in (tmp_path / "out/data").iterdir()} == again

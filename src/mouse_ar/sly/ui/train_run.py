@@ -184,7 +184,6 @@ class RunStep:
             return []
         info = {
             **outcome.experiment,
-            "evaluation_report_id": outcome.report_id,
             "project_preview": project_preview(project.connection, project.id),
         }
         task_id, report = context.task_id, outcome.report_link

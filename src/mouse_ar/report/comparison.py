@@ -118,22 +118,23 @@ def _sentence(row: Comparison, comparison: GroupComparison) -> str:
     what = f"**{row.action}**, {MEASURES[row.measure]}"
     if row.difference is None or row.difference_interval is None:
         return f"{what}: too few animals have a value to compare."
-    means = f"{fmean(row.treatment):.3g} in {comparison.treatments.treatment} against "
-    means += f"{fmean(row.control):.3g} in {comparison.treatments.control}"
+    means = f"{_short(fmean(row.treatment))} in {comparison.treatments.treatment} against "
+    means += f"{_short(fmean(row.control))} in {comparison.treatments.control}"
     low, high = row.difference_interval
     tested = "" if row.p_holm is None else f", p = {_p(row.p_holm)} (corrected)"
-    return f"{what}: {means}, a difference of {row.difference:.3g} [{low:.3g}, {high:.3g}]{tested}."
+    difference = f"{_short(row.difference)} [{_short(low)}, {_short(high)}]"
+    return f"{what}: {means}, a difference of {difference}{tested}."
 
 
 def _cells(row: Comparison) -> list[str]:
     def spread(value: float | None, interval: tuple[float, float] | None) -> str:
         if value is None:
             return "–"
-        ends = "" if interval is None else f" [{interval[0]:.3g}, {interval[1]:.3g}]"
-        return f"{value:.3g}{ends}"
+        ends = "" if interval is None else f" [{_short(interval[0])}, {_short(interval[1])}]"
+        return f"{_short(value)}{ends}"
 
     def group(values: Sequence[float]) -> str:
-        return f"{fmean(values):.3g} (n = {len(values)})" if values else "–"
+        return f"{_short(fmean(values))} (n = {len(values)})" if values else "–"
 
     p = "" if row.p is None or row.p_holm is None else f"{_p(row.p_holm)} (uncorrected {_p(row.p)})"
     return [
@@ -145,6 +146,13 @@ def _cells(row: Comparison) -> list[str]:
         spread(row.g, row.g_interval),
         p,
     ]
+
+
+def _short(value: float) -> str:
+    """Three digits, or all before the point; what only rounding left is 0."""
+    if abs(value) < 1e-9:
+        return "0"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _p(value: float) -> str:

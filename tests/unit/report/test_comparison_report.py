@@ -17,6 +17,7 @@ from mouse_ar.pipelines.results_folder import open_results
 from mouse_ar.report.comparison import (
     ANIMAL_COLUMNS,
     COMPARISON_COLUMNS,
+    _short,
     comparison_text,
     write_comparison,
 )
@@ -110,3 +111,9 @@ def test_videos_that_stand_for_animals_are_pointed_out(tmp_path: Path) -> None:
     text = comparison_text(compared(tmp_path, table=table + "m1/day2.mp4,\n"))
     assert "**every video counts as an animal of its own**" in text
     assert "Left out: m1/day2.mp4." in text
+
+
+def test_large_and_vanishing_numbers_are_written_as_people_do() -> None:
+    assert [_short(v) for v in (1170.2, 404.96, 0.05296, -8.3e-17, -0.5)] == [
+        *("1170", "405", "0.053", "0", "-0.5")
+    ]

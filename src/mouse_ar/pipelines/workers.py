@@ -95,11 +95,15 @@ class Order:
         values = {name: getattr(job, name) for name in (*names, "partial")}
         return cls(values, job.finder.sha256 if job.finder else None)
 
-    def job(self, tracker: Tracker) -> ScoringJob:
-        """The job, with the means of the process that does it."""
+    def job(self, tracker: Callable[[], Tracker]) -> ScoringJob:
+        """The job, with the means of the process that does it.
+
+        Args:
+            tracker: gives what finds the mouse, where that is needed.
+        """
         if self.sha256 is None:
             return ScoringJob(**self.values)
-        finder = tracker.finder(self.values["meta"], sha256=self.sha256)
+        finder = tracker().finder(self.values["meta"], sha256=self.sha256)
         return ScoringJob(**self.values, finder=finder)
 
 
@@ -266,7 +270,7 @@ def _serve(
 
     def jobs() -> Iterator[ScoringJob]:
         while True:
-            yield connection.recv().job(tracker)
+            yield connection.recv().job(lambda: tracker)
 
     def tell(job: ScoringJob, what: str, done: int, total: int) -> None:
         connection.send(("progress", (what, done, total, meter.drain())))

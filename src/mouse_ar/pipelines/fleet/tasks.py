@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import atexit
 import pickle
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
@@ -144,13 +144,20 @@ class FleetDetection:
     fingerprint: str
 
     def tracks(
-        self, videos: Mapping[str, tuple[Path, str]], *, detect_every: int
-    ) -> Iterator[tuple[str, Track | Exception]]:
-        """Tracks as they are found.
+        self,
+        videos: Mapping[str, tuple[Path, str]],
+        *,
+        tracker: Tracker,
+        detect_every: int,
+        progress: Callable[[int, int], None],
+    ) -> Generator[tuple[str, Track | Exception], None, None]:
+        """Tracks as they are found; first those that are known.
 
         Args:
             videos: path and SHA-256 of the bytes, by key.
+            tracker: keeps them here, with the same detector.
             detect_every: frames between detections.
+            progress: called with (videos done, videos in all).
 
         Yields:
             Key of a video, and its track or the error that it ended with.
@@ -158,20 +165,29 @@ class FleetDetection:
         Raises:
             FleetError: see :meth:`~mouse_ar.pipelines.fleet.cluster.Fleet.run`.
         """
-        tools = _Tools(
-            device=self.fleet.device,
-            threads=max(1, int(self.fleet.needs.cpus)),
-            detector=self.detector,
-            fingerprint=self.fingerprint,
+        known = {key: tracker.known(sha256) for key, (_, sha256) in videos.items()}
+        yield from ((key, track) for key, track in known.items() if track is not None)
+        missing = [key for key, track in known.items() if track is None]
+        packed = pickle.dumps(
+            _Tools(
+                device=self.fleet.device,
+                threads=max(1, int(self.fleet.needs.cpus)),
+                detector=self.detector,
+                fingerprint=self.fingerprint,
+            )
         )
-        packed = pickle.dumps(tools)
 
         def work(key: str) -> _Detection:
             path, sha256 = videos[key]
             return _Detection(packed, path, sha256=sha256, detect_every=detect_every)
 
-        with closing(self.fleet.run(_detect, videos, work=work)) as answers:
-            yield from answers
+        with closing(self.fleet.run(_detect, missing, work=work)) as answers:
+            for number, (key, found) in enumerate(answers, start=1):
+                if isinstance(found, Track):
+                    path, sha256 = videos[key]
+                    tracker.keep(found, sha256=sha256, name=path.name)
+                progress(number, len(missing))
+                yield key, found
 
 
 @dataclass(frozen=True)
@@ -232,8 +248,8 @@ class _Opened:
         if got != expected:
             raise FleetError(
                 f"the {what} is another one there ({got}) than where the run was started "
-                f"({expected}). Expected the same files everywhere; an RT-DETRv2 on GPUs needs that "
-                "the run is started on a computer with one."
+                f"({expected}). Expected the same files everywhere; an RT-DETRv2 on GPUs needs "
+                "that the run is started on a computer with one."
             )
 
 

@@ -29,9 +29,11 @@ from mouse_ar.pipelines.workers import Pool
 from mouse_ar.video.failures import VIDEO_FAILURES
 from mouse_ar.video.probe import probe
 
-__all__ = ["EvaluatedVideos", "beside_human", "evaluate_videos", "require_videos"]
+__all__ = ["BATCH_SIZE", "EvaluatedVideos", "beside_human", "evaluate_videos", "require_videos"]
 
 Progress = Callable[[str, int, int], None]
+
+BATCH_SIZE = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +84,7 @@ def evaluate_videos(
     *,
     predictor: Predictor,
     stride_frames: int | None = None,
-    batch_size: int = 16,
+    batch_size: int = BATCH_SIZE,
     tracker: Tracker | None = None,
     details: bool = True,
     progress: Progress | None = None,
@@ -99,7 +101,8 @@ def evaluate_videos(
             their whole picture is scored.
         details: with curves, agreement and intervals; not worth their time for many short clips.
         progress: called with (what, done, total).
-        pool: scores the videos in place of this process; detects as ``tracker`` does.
+        pool: scores the videos in place of this process, in batches of the same size; detects as
+            ``tracker`` does.
 
     Raises:
         ValueError: no videos.

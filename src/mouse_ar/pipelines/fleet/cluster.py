@@ -100,6 +100,11 @@ class Fleet:
             )
 
     @property
+    def device_here(self) -> str | None:
+        """What this process opens a detector on, so that it has the number format of the tasks'."""
+        return "cpu" if self.device == "cpu" else None
+
+    @property
     def computers(self) -> int:
         """So many can run tasks now."""
         return len(self._fitting())

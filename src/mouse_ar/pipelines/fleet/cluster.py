@@ -138,7 +138,8 @@ class Fleet:
             try:
                 yield name, ray.get(ref, timeout=_CHECK_SECONDS)
             except ray.exceptions.RayTaskError as error:
-                raise FleetError(f"{name} cannot do our tasks: {_cause(error)}") from error
+                cause = f"{type(error.cause).__name__}: {error.cause}"
+                raise FleetError(f"{name} cannot do our tasks: {cause}") from error
             except ray.exceptions.GetTimeoutError as error:
                 raise FleetError(
                     f"{name} did not answer within {_CHECK_SECONDS:.0f} s: is its disk or its "
@@ -185,7 +186,7 @@ class Fleet:
             FleetError: a task raises, or there has been no computer for tasks for minutes.
         """
         ray = self._ray
-        remote = ray.remote(task).options(**self.needs.options(), max_retries=0)
+        remote = ray.remote(_done).options(**self.needs.options(), max_retries=0)
         sent: dict[Any, _Sent[Item, Work]] = {}
         source, more, seen_at = iter(items), True, time.monotonic()
         try:
@@ -196,7 +197,7 @@ class Fleet:
                 if room := more and len(sent) < (most or max(1, _AHEAD * at_once)):
                     for item in source:
                         given = work(item)
-                        sent[remote.remote(given)] = _Sent(item, given)
+                        sent[remote.remote(task, given)] = _Sent(item, given)
                         break
                     else:
                         more = False
@@ -212,7 +213,7 @@ class Fleet:
                     else:
                         _tell_lost(before, answer.lost)
                         again = replace(before, starts=before.starts + 1)
-                        sent[remote.remote(before.work)] = again
+                        sent[remote.remote(task, before.work)] = again
         finally:
             for ref in sent:
                 with suppress(ray.exceptions.RayError):
@@ -223,7 +224,7 @@ class Fleet:
         try:
             return _Outcome(self._ray.get(ref))
         except errors.RayTaskError as error:
-            raise FleetError(f"A task failed at {error.ip}: {_cause(error)}") from error
+            raise FleetError(f"A task failed: {error.cause}") from error
         except (
             errors.LocalRayletDiedError,
             errors.NodeDiedError,
@@ -257,6 +258,14 @@ class _Outcome:
     lost: str | None = None
 
 
+def _done(task: Callable[[Work], Answer], work: Work) -> Answer:
+    """Runs on the cluster; says where something is amiss."""
+    try:
+        return task(work)
+    except Exception as error:
+        raise FleetError(f"on {socket.gethostname()}: {type(error).__name__}: {error}") from error
+
+
 def _called(task: Callable[[], Answer]) -> Answer:
     return task()
 
@@ -286,10 +295,6 @@ def _require_answer(address: str) -> None:
             f"No Ray cluster answers at {address} ({error}). `ray start --head` starts one and "
             "prints its address."
         ) from error
-
-
-def _cause(error: Any) -> str:
-    return f"{type(error.cause).__name__}: {error.cause}"
 
 
 def _named(node: Mapping[str, Any]) -> str:

@@ -10,22 +10,20 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
 
 from mouse_ar.pipelines.fleet.needs import FleetError, TaskNeeds, described
+from mouse_ar.pipelines.fleet.under_way import UnderWay
 
 __all__ = ["Fleet", "joined"]
-
-_LOG = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Work = TypeVar("Work")
 Answer = TypeVar("Answer")
 
-# How often a task is started before its video counts as failed.
-_STARTS = 4
 # Tasks that are given away per task that can run, so that no computer waits for its next one.
 _AHEAD = 2
 _WAIT_SECONDS = 1.0
@@ -33,15 +31,6 @@ _CONNECT_SECONDS = 5.0
 _CHECK_SECONDS = 120.0
 # A cluster without any computer for our tasks may get one back: a restart takes minutes.
 _PATIENCE_SECONDS = 300.0
-
-
-@dataclass(frozen=True)
-class _Sent(Generic[Item, Work]):
-    """A task that is under way."""
-
-    item: Item
-    work: Work
-    starts: int = 1
 
 
 @contextmanager
@@ -185,59 +174,30 @@ class Fleet:
         Raises:
             FleetError: a task raises, or there has been no computer for tasks for minutes.
         """
-        ray = self._ray
-        remote = ray.remote(_done).options(**self.needs.options(), max_retries=0)
-        sent: dict[Any, _Sent[Item, Work]] = {}
-        source, more, seen_at = iter(items), True, time.monotonic()
+        remote = self._ray.remote(_done).options(**self.needs.options(), max_retries=0)
+        tasks: UnderWay[Item] = UnderWay(self._ray, partial(remote.remote, task))
+        source, more, alone_since = iter(items), True, None
         try:
-            while more or sent:
+            while more or len(tasks):
                 at_once = self.at_once
-                seen_at = time.monotonic() if at_once else seen_at
-                self._require_some(seen_at)
-                if room := more and len(sent) < (most or max(1, _AHEAD * at_once)):
+                alone_since = None if at_once else alone_since or time.monotonic()
+                self._require_patience(alone_since)
+                if room := more and len(tasks) < (most or max(1, _AHEAD * at_once)):
                     for item in source:
-                        given = work(item)
-                        sent[remote.remote(task, given)] = _Sent(item, given)
+                        tasks.add(item, work(item))
                         break
                     else:
                         more = False
-                if not sent:
+                if not len(tasks):
                     continue
-                done, _ = ray.wait(list(sent), timeout=0 if room else _WAIT_SECONDS)
-                for ref in done:
-                    before, answer = sent.pop(ref), self._answer(ref)
-                    if answer.lost is None:
-                        yield before.item, answer.value
-                    elif before.starts >= _STARTS:
-                        yield before.item, _lost_too_often(answer.lost)
-                    else:
-                        _tell_lost(before, answer.lost)
-                        again = replace(before, starts=before.starts + 1)
-                        sent[remote.remote(task, before.work)] = again
+                ended = tasks.next_end(timeout_seconds=0 if room else _WAIT_SECONDS)
+                if ended is not None:
+                    yield ended.item, ended.answer
         finally:
-            for ref in sent:
-                with suppress(ray.exceptions.RayError):
-                    ray.cancel(ref, force=True)
+            tasks.end()
 
-    def _answer(self, ref: Any) -> _Outcome:
-        errors = self._ray.exceptions
-        try:
-            return _Outcome(self._ray.get(ref))
-        except errors.RayTaskError as error:
-            raise FleetError(f"A task failed: {error.cause}") from error
-        except (
-            errors.LocalRayletDiedError,
-            errors.NodeDiedError,
-            errors.ObjectLostError,
-            errors.OutOfMemoryError,
-            errors.WorkerCrashedError,
-        ) as error:
-            return _Outcome(lost=f"{type(error).__name__}: {str(error).splitlines()[0]}")
-        except errors.RayError as error:
-            raise FleetError(f"The cluster does not do a task: {error}") from error
-
-    def _require_some(self, seen_at: float) -> None:
-        if time.monotonic() - seen_at > _PATIENCE_SECONDS:
+    def _require_patience(self, alone_since: float | None) -> None:
+        if alone_since is not None and time.monotonic() - alone_since > _PATIENCE_SECONDS:
             raise FleetError(
                 f"For {_PATIENCE_SECONDS:.0f} s no computer of the cluster has had what each video "
                 f"needs ({self.needs}). Start one again; the same command goes on."
@@ -248,14 +208,6 @@ class Fleet:
 
     def _fitting(self) -> list[dict[str, Any]]:
         return [node for node in self._alive() if self.needs.at_once(node["Resources"])]
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What a task gave, or how it was lost."""
-
-    value: Any = None
-    lost: str | None = None
 
 
 def _done(task: Callable[[Work], Answer], work: Work) -> Answer:
@@ -300,21 +252,3 @@ def _require_answer(address: str) -> None:
 def _named(node: Mapping[str, Any]) -> str:
     name, address = node["NodeManagerHostname"], node["NodeManagerAddress"]
     return f"{name} ({address})"
-
-
-def _tell_lost(sent: _Sent[Any, Any], how: str) -> None:
-    name = getattr(sent.item, "key", "A task")
-    _LOG.warning(
-        "%s: its process or computer was lost (%s); started again, %d of %d.",
-        name,
-        how,
-        sent.starts,
-        _STARTS - 1,
-    )
-
-
-def _lost_too_often(how: str) -> OSError:
-    return OSError(
-        f"The process or computer that was at this video was lost {_STARTS} times, at last with "
-        f"{how} Perhaps the memory does not suffice: --ray-memory asks for more."
-    )

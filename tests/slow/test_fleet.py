@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import pytest
 import tiny
 from colour_checkpoint import write_colour_checkpoint
 from colour_model import predictor
-from fleet_parts import Watched, load, watched
+from fleet_parts import Watched, load, load_stopping, watched
 from mouse_ar import cli
 from mouse_ar.pipelines.config import PreprocessConfig
 from mouse_ar.pipelines.fleet.cluster import Fleet, joined
@@ -102,10 +102,12 @@ def videos(tmp_path: Path) -> Path:
     return tmp_path / "videos"
 
 
-def infer_on(fleet: Fleet, videos: Path, output: Path, *, board: Path, **options: Any) -> Any:
+def infer_on(
+    fleet: Fleet, videos: Path, output: Path, *, board: Path, loading: Any = load, **options: Any
+) -> Any:
     detector = Watched(board)
     workers = FleetWorkers(
-        fleet, load, predictor(), partial(watched, board=board), detector.fingerprint
+        fleet, loading, predictor(), partial(watched, board=board), detector.fingerprint
     )
     return infer(
         videos, output, predictor=predictor(), detector=detector, workers=workers, **options
@@ -116,10 +118,14 @@ def plain(videos: Path, output: Path) -> InferReport:
     return infer(videos, output, predictor=predictor(), detector=tiny.BoxDetector())
 
 
-def same(one: Path, other: Path) -> bool:
+def same(one: Path, other: Path, *, least: int = 10) -> bool:
     snapshots = [tiny.snapshot(path, exclude=NOT_COMPARED) for path in (one, other)]
-    assert len(snapshots[0]) > 10
+    assert len(snapshots[0]) >= least
     return snapshots[0] == snapshots[1]
+
+
+def by_age(paths: Iterable[Path]) -> list[Path]:
+    return sorted(paths, key=lambda path: path.stat().st_mtime)
 
 
 def other_node() -> str:
@@ -179,6 +185,31 @@ def test_a_process_that_is_lost_once_is_no_failure_and_one_that_always_is_costs_
     assert [result.key for result in report.results] == [f"videos/{n}.mp4" for n in "adef"]
     assert len(list(board.glob("began-a.mp4-*"))) == 2
     assert "videos/a.mp4: its process or computer was lost" in caplog.text
+
+
+def test_a_long_video_goes_on_where_its_lost_process_was(
+    fleet: Fleet, tmp_path: Path, board: Path
+) -> None:
+    (tmp_path / "long").mkdir()
+    tiny.write_video(tmp_path / "long/a.mp4", LABELS, fps=0.1, seed=int.from_bytes(os.urandom(1)))
+    (board / "hold").touch()
+
+    def kill() -> None:
+        held = wait_for(board, "held-*")
+        psutil.Process(int(held.name.partition("-")[2])).kill()
+        (board / "hold").unlink()
+
+    killing = threading.Thread(target=kill)
+    killing.start()
+    loading = partial(load_stopping, board=board)
+    report = infer_on(fleet, tmp_path / "long", tmp_path / "fleet", board=board, loading=loading)
+    killing.join()
+    assert report.failures == {}
+    plain(tmp_path / "long", tmp_path / "plain")
+    assert same(tmp_path / "fleet", tmp_path / "plain", least=5)
+    first, second = (int(path.read_text()) for path in by_age(board.glob("windows-*")))
+    assert 0 < first < tiny.NUM_FRAMES
+    assert second < tiny.NUM_FRAMES  # a window begins at every frame
 
 
 def test_stopping_ends_the_tasks(fleet: Fleet, videos: Path, tmp_path: Path, board: Path) -> None:

@@ -17,8 +17,8 @@ _LOG = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 
-# Before a lost task is started again, the first time and later. A computer that is gone is given
-# tasks for up to half a minute more, until its cluster misses it.
+# Before a lost task is started again, the first time and later. A computer that is gone may be
+# given tasks for up to half a minute more, until its cluster misses it.
 _PAUSES_SECONDS = (5.0, 20.0, 60.0)
 
 

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,14 +41,18 @@ from ray.cluster_utils import Cluster  # noqa: E402
 LABELS = [(GROOMING, 10, 40), (TWITCH, 60, 63)]
 NAMES = ("a", "b", "c", "d", "e", "f")
 NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
-RAY_PROCESSES = ("raylet", "gcs_server", "ray::")
 # Caches hold paths and times, and the lock is empty.
 NOT_COMPARED = [".mouse_ar/hashes.json", ".mouse_ar/lock", ".mouse_ar/manifest.json"]
 
 
-def ray_processes() -> list[psutil.Process]:
-    found = psutil.Process().children(recursive=True)
-    return [p for p in found if any(word in " ".join(p.cmdline()) for word in RAY_PROCESSES)]
+def ray_processes(folder: Path) -> list[psutil.Process]:
+    """What the cluster of this folder has started, also where the one that started it is gone."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("RAY_TMPDIR") == str(folder) and process.pid != os.getpid():
+                found.append(process)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -58,19 +63,20 @@ def cluster() -> Iterator[Cluster]:
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("MOUSE_AR_CACHE", str(folder / "tracks"))
-        made = Cluster(
-            initialize_head=True,
-            head_node_args={**NODE, "include_dashboard": False, "temp_dir": str(folder / "ray")},
-        )
-        made.add_node(**NODE)
+        patch.setenv("RAY_TMPDIR", str(folder))
+        (folder / "ray").mkdir()
+        made = Cluster()
         try:
+            made.add_node(**NODE, include_dashboard=False)
+            made.add_node(**NODE)
             yield made
         finally:
             ray.shutdown()
             made.shutdown()
-            _, alive = psutil.wait_procs(ray_processes(), timeout=20)
+            _, alive = psutil.wait_procs(ray_processes(folder), timeout=30)
             for process in alive:
                 process.kill()
+            psutil.wait_procs(alive)
             shutil.rmtree(folder, ignore_errors=True)
     assert not alive
 
@@ -217,11 +223,12 @@ def test_stopping_ends_the_tasks(fleet: Fleet, videos: Path, tmp_path: Path, boa
 
     def stop(what: str, done: int, total: int) -> None:
         if what == "annotating":
+            wait_for(board, f"began-*-{other_node()}-*")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         infer_on(fleet, videos, tmp_path / "out", board=board, progress=stop)
-    held = wait_for(board, f"began-*-{other_node()}-*")
+    (held,) = board.glob(f"began-*-{other_node()}-*")
     process = int(held.name.rpartition("-")[2])
     until = time.monotonic() + 30
     while psutil.pid_exists(process) and time.monotonic() < until:

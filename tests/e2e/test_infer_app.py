@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,8 @@ def test_every_step_to_the_project_of_predictions(setting: Setting, production: 
         app.click("detector_continue")
         shown = app.data("thresholds_values")["actions"]
         assert [action["name"] for action in shown] == [GROOMING, TWITCH]
+        assert shown[0]["origin"].startswith("Fitted values: fitted to 34 true bouts")
+        assert shown[1]["origin"].startswith("Default values: only 7 true bouts")
         app.click("thresholds_continue")
         assert app.state("run_name")["value"] == PREDICTIONS
         run(app)
@@ -165,6 +168,105 @@ def test_a_second_run_does_nothing_twice_and_leaves_reviewed_videos(setting: Set
         run(app)
     source = double.dump(setting.project)["videos"]["cohort b/mouse 1.v2.mp4"]
     assert sorted(name for name, _ in tags(source)) == [GROOMING, f"{GROOMING} (predicted)"]
+
+
+def decode_again(app: AppDriver, *, text: str, **changes: float) -> float:
+    """With these values of the first action, or those of the model; how long it took in seconds."""
+    app.click("thresholds_change")
+    app.click("thresholds_reset")
+    values = app.state("thresholds_values")["values"]
+    values["a0"].update(changes)
+    app.set("thresholds_values", values=values)
+    app.click("thresholds_continue")
+    began = time.monotonic()
+    app.click("run_again")
+    app.wait_for_note("run_outcome", text)
+    app.wait(lambda a: not a.data("run_again")["disabled"], what="end")
+    return time.monotonic() - began
+
+
+def grooming_rows(setting: Setting) -> int:
+    folder = f"/mouse-action-recognition/predictions/{setting.predictions}/"
+    return setting.double.files(folder)[f"{folder}bouts.csv"].decode().count(f",{GROOMING},")
+
+
+def test_finished_results_are_decoded_again_without_model_and_videos(setting: Setting) -> None:
+    double = setting.double
+    with setting.app() as app:
+        to_the_run(app, setting)
+        assert app.data("run_again_offer")["hide"]
+        run(app)
+        assert not app.data("run_again_offer")["hide"]
+        made, frames = setting.dump(), setting.detector.frames
+        # Whoever needed one of these now would fail.
+        double.call("file-storage.bulk.remove", {"teamId": double.team, "paths": [CHECKPOINT]})
+        double.fail("videos.download", status=403)
+        downloads = len(double.called("videos.download"))
+
+        seconds = decode_again(
+            app,
+            text=f"3 videos decoded again: 0 {GROOMING} (2 before), 1 {TWITCH} (as before).",
+            min_bout_seconds=30.0,
+        )
+        assert seconds < 20
+        fewer = setting.dump()
+        assert tags(fewer["videos"][FIRST]) == [(TWITCH, [58, 63])]
+        assert fewer["videos"][FIRST]["tags"][0]["value"] == pytest.approx(1.0, abs=0.01)
+        for key in KEYS:
+            assert fewer["videos"][key]["objects"] == made["videos"][key]["objects"]
+        assert app.data("run_table")["total"] == 2
+        assert grooming_rows(setting) == 0
+        links = {link["text"] for link in app.data("run_links")["links"]}
+        assert links == {"Report", "bouts.csv", "summary.csv", "ethogram.png"}
+
+        other = double.videos(setting.predictions or 0)["cohort b/mouse 1.v2.mp4"]
+        double.add_tag(other, "reviewed")
+        double.add_tag(other, TWITCH, (3, 5), value=1)
+        reviewed = setting.dump()["videos"]["cohort b/mouse 1.v2.mp4"]
+        app.set("run_tag_source", checked=True)
+        decode_again(app, text=f"2 videos decoded again: 1 {GROOMING} (0 before)")
+        after = setting.dump()
+        assert after["videos"]["cohort b/mouse 1.v2.mp4"] == reviewed
+        assert tags(after["videos"][FIRST]) == tags(made["videos"][FIRST])
+        values = [tag["value"] for tag in after["videos"][FIRST]["tags"]]
+        assert values == [tag["value"] for tag in made["videos"][FIRST]["tags"]]
+        assert any("reviewed" in line for line in app.notes("run_warnings"))
+        assert grooming_rows(setting) == 1
+        source = double.dump(setting.project)["videos"][FIRST]
+        assert {name for name, _ in tags(source)} == {
+            f"{GROOMING} (predicted)",
+            f"{TWITCH} (predicted)",
+        }
+        assert len(double.called("videos.download")) == downloads
+        assert setting.detector.frames == frames
+        assert not list((setting.folder / "app/data").rglob("*.npz"))
+
+        app.set("run_name", value="elsewhere")
+        app.click("run_again")
+        assert "are others than in the run" in app.notes("run_outcome")[0]
+        assert setting.dump() == after
+
+
+def test_what_goes_wrong_in_decoding_again_is_shown(setting: Setting) -> None:
+    double = setting.double
+    with setting.app() as app:
+        to_the_run(app, setting)
+        run(app)
+        made = setting.dump()
+        kept = [path for path in double.files("/mouse-action-recognition/") if "mouse_1" in path]
+        assert kept, list(double.files("/mouse-action-recognition/"))
+        double.call("file-storage.bulk.remove", {"teamId": double.team, "paths": kept[:1]})
+        decode_again(app, text="2 videos decoded again", min_bout_seconds=30.0)
+        (warning,) = app.notes("run_warnings")
+        assert "failed: its scores are not in Team Files" in warning
+        changed = setting.dump()["videos"]
+        same = [key for key in KEYS if changed[key] == made["videos"][key] and tags(changed[key])]
+        assert len(same) == 1
+
+        double.fail("projects.info", status=403)
+        decode_again(app, text="right to do this")
+        assert setting.dump()["videos"] == changed
+        double.faults.clear()
 
 
 @pytest.mark.slow

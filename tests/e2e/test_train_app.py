@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,16 @@ def test_all_steps_by_hand(double: Double, training_data: Path, tmp_path: Path) 
     saved = artifacts(double)
     used = yaml.safe_load(saved[info["artifacts_dir"] + info["hyperparameters"]])
     assert used.items() >= {**TINY, **by_form}.items()
-    assert artifacts(double)[info["artifacts_dir"] + "report.html"]
+    page = artifacts(double)[info["artifacts_dir"] + "report.html"].decode()
+    assert "<h1>Experiment first try</h1>" in page
+    parts = re.findall(r"<h2>(.+?)</h2>", page)
+    assert parts[0] == "The model"
+    assert parts[-1] == "The training"
+    # The same for the platform, which opens template.vue by its number.
+    folder = info["artifacts_dir"] + "visualizations/"
+    files = {path: data for path, data in artifacts(double).items() if path.startswith(folder)}
+    texts = [data.decode() for path, data in files.items() if path.endswith(".md")]
+    assert {text[3:] for text in texts if text.startswith("## ")} == set(parts)
     (tmp_path / "best.safetensors").write_bytes(weights(double))
     assert read_checkpoint_info(tmp_path / "best.safetensors").actions == of_lab
 
@@ -115,9 +125,13 @@ def test_the_platform_is_told_of_a_run_without_a_user(
     assert told.items() >= json.loads(artifacts(double)[path]).items()
     assert told["artifacts_dir"] == f"/experiments/{project}_mice/{task}_MVD/"
     assert told["project_preview"]
-    assert told["evaluation_report_id"] in {
-        entry["id"] for entry in double.call("file-storage.list", REPORTS) if not entry["isDir"]
-    }
+    found = double.call("file-storage.list", REPORTS)
+    paths = {entry["id"]: entry["path"] for entry in found if not entry["isDir"]}
+    folder = told["artifacts_dir"] + "visualizations/"
+    assert paths[told["evaluation_report_id"]] == folder + "template.vue"
+    link = folder + "Model Evaluation Report.lnk"
+    opened = artifacts(double)[link].decode()
+    assert opened == f"/model-benchmark?id={told['evaluation_report_id']}"
     assert output["general"]["title"] == "Report of by itself"
     assert read_by_the_sdk(double, told["artifacts_dir"]).model_name == "vit_tiny"
 

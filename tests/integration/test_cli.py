@@ -262,6 +262,40 @@ def test_decoding_can_be_overridden(lab: Path, command: Command, tmp_path: Path)
     assert sum(predicted(0.01)) > 0
 
 
+def test_kept_scores_are_decoded_again(lab: Path, command: Command, tmp_path: Path) -> None:
+    results = tmp_path / "out"
+    shutil.copytree(lab / "out", results)
+    before = (results / "bouts.csv").read_text()
+    loose = ("--set", "twitch.threshold=0.01", "--set", "twitch.prominence=0.001")
+    loose += ("--set", "twitch.noise_sigmas=0")
+
+    code, said = command("decode", "--scores", results, "--set", "twitch.threshold=1.0")
+    assert code == 0
+    assert "| Head/Body TWITCH |" in said
+    assert "Head/Body TWITCH" not in (results / "bouts.csv").read_text()
+    code, said = command("decode", "--scores", results, *loose)
+    assert code == 0
+    assert (results / "bouts.csv").read_text().count("Head/Body TWITCH") > before.count("TWITCH")
+    # The model's own values give what inference gave.
+    checkpoint = lab / "run/checkpoints/best.safetensors"
+    assert command("decode", "--scores", results, "--checkpoint", checkpoint)[0] == 0
+    assert (results / "bouts.csv").read_text() == before
+
+    # Scores of an evaluation have no project: tables only, with the model named.
+    code, said = command("decode", "--scores", lab / "evaluation", "--out", tmp_path / "tables")
+    assert code == 1
+    assert "Name the model with --checkpoint." in said
+    code, said = command(
+        *("decode", "--scores", lab / "evaluation/scores", "--out", tmp_path / "tables"),
+        *("--checkpoint", checkpoint, "--bin-minutes", "0.05"),
+    )
+    assert code == 0
+    assert (tmp_path / "tables/bins.csv").is_file()
+    code, said = command("decode", "--scores", lab / "evaluation", "--checkpoint", checkpoint)
+    assert code == 1
+    assert "name a folder with --out" in said
+
+
 def test_broken_video_among_good_ones_ends_with_code_1(
     lab: Path, command: Command, tmp_path: Path
 ) -> None:

@@ -12,8 +12,8 @@ import tiny
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.errors import RefusedError, TransferError
-from mouse_ar.sly.infer_project import TABLES, results_folder
 from mouse_ar.sly.media import RemoteMedia
+from mouse_ar.sly.predictions import TABLES, results_folder
 from mouse_ar.sly.project import RemoteProject
 from mouse_ar.sly.train_project import TrainOutcome, train_project
 from mouse_ar.sly.train_request import TrainRequest

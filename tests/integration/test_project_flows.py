@@ -17,8 +17,8 @@ from mouse_ar.pipelines.infer import infer
 from mouse_ar.pipelines.preprocess import preprocess
 from mouse_ar.pipelines.tracks import CACHE_VARIABLE
 from mouse_ar.sly.connection import Connection
-from mouse_ar.sly.infer_project import results_folder
 from mouse_ar.sly.lab_actions import ACTIONS_FILE, training_actions
+from mouse_ar.sly.predictions import results_folder
 from mouse_ar.sly.project import RemoteProject
 from mouse_ar.sly.train_project import train_project
 from mouse_ar.sly.train_request import TrainRequest

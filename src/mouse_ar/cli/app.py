@@ -17,6 +17,7 @@ from mouse_ar.cli.models import models
 from mouse_ar.cli.options import ConfigOption, settings_from
 from mouse_ar.cli.remote import pull, push
 from mouse_ar.cli.results import compare, export_boris, workbook
+from mouse_ar.cli.review import review_queue_command
 from mouse_ar.cli.serve import serve_detector
 from mouse_ar.cli.videos import detect, infer
 from mouse_ar.console import out
@@ -60,6 +61,7 @@ for command in (preprocess, train, evaluate, infer, decode, detect, pull, push):
 app.command()(workbook)
 app.command()(compare)
 app.command("export-boris")(export_boris)
+app.command("review-queue")(review_queue_command)
 app.add_typer(models, name="models")
 app.command("serve-detector")(serve_detector)
 app.command("convert-detector")(convert_detector)

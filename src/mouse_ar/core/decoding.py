@@ -57,7 +57,9 @@ def smooth(score_T: FloatArray, *, seconds: float, fps: float) -> NDArray[np.flo
     return np.asarray(ndimage.uniform_filter1d(score, size=frames, mode="reflect"))
 
 
-def noise_floor(score_T: FloatArray, *, sigmas: float) -> float:
+def noise_floor(
+    score_T: FloatArray, *, sigmas: float, unsmoothed_T: FloatArray | None = None
+) -> float:
     """The level below which this video's scores of an action cannot be told from noise.
 
     ``min(median, 0.5) + sigmas * s`` with s the *smallest* of the spreads between the 10, 25, 50,
@@ -69,12 +71,21 @@ def noise_floor(score_T: FloatArray, *, sigmas: float) -> float:
     Args:
         score_T: scores of one action over the video, 0..1.
         sigmas: how far above the typical score the floor lies; 0 gives 0.
+        unsmoothed_T: the same before smoothing, where ``score_T`` is smoothed. Around many short
+            bouts smoothing makes ramps of the spikes; noise it makes smaller. So the smaller of
+            the two spreads counts.
     """
     if sigmas == 0 or score_T.size == 0:
         return 0.0
     quantiles = np.quantile(score_T, _LEVELS)
-    spread = float(np.min(np.diff(quantiles) / _NORMAL_GAPS))
+    spread = _spread(quantiles)
+    if unsmoothed_T is not None:
+        spread = min(spread, _spread(np.quantile(unsmoothed_T, _LEVELS)))
     return min(float(quantiles[2]), 0.5) + sigmas * spread
+
+
+def _spread(quantiles: FloatArray) -> float:
+    return float(np.min(np.diff(quantiles) / _NORMAL_GAPS))
 
 
 def _runs(mask_T: NDArray[np.bool_]) -> SpanArray:
@@ -167,7 +178,7 @@ def decode_spans(score_T: FloatArray, *, params: ActionDecoding, fps: float) -> 
         floor = noise_floor(score_T, sigmas=params.noise_sigmas)
         return point_spans(score_T, params=params, fps=fps, floor=floor)
     smoothed_T = smooth(score_T, seconds=params.smooth_seconds, fps=fps)
-    floor = noise_floor(smoothed_T, sigmas=params.noise_sigmas)
+    floor = noise_floor(smoothed_T, sigmas=params.noise_sigmas, unsmoothed_T=score_T)
     return state_spans(smoothed_T, params=params, fps=fps, floor=floor)
 
 

@@ -53,9 +53,8 @@ class StateDecoding:
         max_gap_seconds: gaps up to this long inside a bout are closed.
         min_bout_seconds: shorter bouts are dropped.
         noise_sigmas: a bout must rise this many noise deviations above the video's typical score
-            (see ``decoding.noise_floor``). Off by default: smoothing over a second already holds
-            noise below ``on_threshold``, and where an action fills a good part of a video the
-            spread of its scores is no noise.
+            (see ``decoding.noise_floor``); 0 turns the guard off. A smoothed score of 0.9 is
+            always enough.
     """
 
     smooth_seconds: float = 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -143,7 +143,10 @@ class Objective:
         rows = self._smoothed[seconds]
         key = (seconds, params.noise_sigmas)
         if key not in self._floors:
-            self._floors[key] = [noise_floor(row, sigmas=params.noise_sigmas) for row in rows]
+            self._floors[key] = [
+                noise_floor(row, sigmas=params.noise_sigmas, unsmoothed_T=video.score_T)
+                for row, video in zip(rows, self._videos, strict=True)
+            ]
         triples = zip(rows, self._videos, self._floors[key], strict=True)
         if isinstance(params, StateDecoding):
             return [state_spans(r, params=params, fps=v.fps, floor=f) for r, v, f in triples]
@@ -175,7 +178,11 @@ def _candidates(start: ActionDecoding, grid: Grid) -> dict[tuple[int, ...], Acti
 
 
 def search(
-    start: ActionDecoding, *, kind: ActionKind, objective: Callable[[ActionDecoding], Outcome]
+    start: ActionDecoding,
+    *,
+    kind: ActionKind,
+    objective: Callable[[ActionDecoding], Outcome],
+    fixed: Collection[str] = (),
 ) -> ActionDecoding:
     """The best parameters in the grids of a kind; ``start`` where nothing is clearly better.
 
@@ -183,8 +190,10 @@ def search(
         start: parameters to begin with.
         kind: state or point event, that of ``start``.
         objective: counts under given parameters.
+        fixed: names of parameters that stay as in ``start``.
     """
-    for grid in _STAGES[kind]:
+    for stage in _STAGES[kind]:
+        grid = {name: values for name, values in stage.items() if name not in fixed}
         start = _search_stage(start, grid=grid, objective=objective)
     return start
 

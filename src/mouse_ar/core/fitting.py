@@ -3,20 +3,21 @@
 A grid search per action that maximises the pooled bout F1. Few bouts fit noise, so there are two
 guards. An action keeps its defaults unless there are enough true bouts; and what was found is used
 only if the same search, repeated without a part of the videos, does better than the defaults on
-the part left out, all parts taken together. Among parameters of equal F1 the choice falls on those
-with the best frame F1 (state events), then on the middle of a plateau rather than its edge (mean F1
-of the neighbours in the grid), then on the nearest to the defaults.
+the part left out, all parts taken together. Clips of one video are left out together. Among
+parameters of equal F1 the choice falls on those with the best frame F1 (state events), then on
+the middle of a plateau rather than its edge (mean F1 of the neighbours in the grid), then on the
+nearest to the defaults.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from mouse_ar.core.actions import Action, ActionSet
 from mouse_ar.core.decoding import ActionDecoding, DecodingParams
-from mouse_ar.core.fit_search import Objective, ScoredVideo, search
+from mouse_ar.core.fit_search import Objective, Outcome, ScoredVideo, search
 from mouse_ar.core.matching import MatchRule, spans_of
 from mouse_ar.core.metrics import ignored_mask, keep_true_bouts
 from mouse_ar.core.results import Counts
@@ -29,6 +30,8 @@ MIN_BOUTS = 10
 
 # Parts of the videos that are left out in turn, at most.
 _PARTS = 5
+
+Pooled = Callable[[ActionDecoding], Outcome]
 
 
 @dataclass(frozen=True)
@@ -92,41 +95,53 @@ def _prepare(
     return prepared
 
 
-def _held_out(objective: Objective, *, action: Action, default: ActionDecoding) -> Counts:
+def _parts(groups: Sequence[str]) -> list[list[int]]:
+    """Positions of the videos of each part that is left out in turn: whole groups, all once."""
+    number = {group: n for n, group in enumerate(dict.fromkeys(groups))}
+    parts = min(_PARTS, len(number))
+    return [[i for i, g in enumerate(groups) if number[g] % parts == p] for p in range(parts)]
+
+
+def _held_out(
+    objective: Objective, groups: Sequence[str], find: Callable[[Pooled], ActionDecoding]
+) -> Counts:
     """Counts of each part of the videos with what the other parts would choose."""
-    parts = min(_PARTS, len(objective))
     total = Counts()
-    for part in range(parts):
-        kept = [i for i in range(len(objective)) if i % parts != part]
-        left_out = [i for i in range(len(objective)) if i % parts == part]
-        found = search(default, kind=action.kind, objective=objective.over(kept))
-        total += objective.over(left_out)(found).bouts
+    for left_out in _parts(groups):
+        kept = sorted(set(range(len(groups))) - set(left_out))
+        total += objective.over(left_out)(find(objective.over(kept))).bouts
     return total
 
 
 def _fit_action(
     videos: Sequence[ScoredVideo],
+    groups: Sequence[str],
     *,
     action: Action,
     default: ActionDecoding,
     min_bouts: int,
     rule: MatchRule,
+    fixed: Collection[str],
 ) -> tuple[ActionDecoding, ActionFit]:
     objective = Objective(videos, action=action, rule=rule)
+
+    def find(counts: Pooled) -> ActionDecoding:
+        return search(default, kind=action.kind, objective=counts, fixed=fixed)
+
     before = objective(default).bouts
     true_bouts = before.tp + before.fn
     best, held_out = default, None
     if true_bouts < min_bouts:
         reason = f"defaults: only {true_bouts} true bouts, at least {min_bouts} are needed to fit"
     else:
-        best = search(default, kind=action.kind, objective=objective)
+        best = find(objective)
         if best == default:
             reason = f"defaults: nothing does better on {true_bouts} true bouts by more than one"
-        elif len(videos) == 1:
+        elif len(set(groups)) == 1:
             reason = f"fitted to {true_bouts} true bouts of one video, which nothing else confirms"
         else:
-            held_out = _held_out(objective, action=action, default=default).f1
-            reason = f"fitted to {true_bouts} true bouts in {len(videos)} videos"
+            held_out = _held_out(objective, groups, find).f1
+            reason = f"fitted to {true_bouts} true bouts in {len(set(groups))} videos"
             if (held_out or 0.0) <= (before.f1 or 0.0):
                 best = default
                 reason = (
@@ -152,6 +167,8 @@ def fit_decoding(
     min_bouts: int = MIN_BOUTS,
     ignored: Sequence[Sequence[Interval]] | None = None,
     rule: MatchRule | None = None,
+    groups: Sequence[str] | None = None,
+    fixed: Collection[str] = (),
 ) -> FittedDecoding:
     """Choose the decoding of each action that maximises bout F1 pooled over the videos.
 
@@ -162,20 +179,31 @@ def fit_decoding(
         min_bouts: fewest true bouts that an action is fitted to.
         ignored: per video, intervals that are not scored.
         rule: when two bouts match.
+        groups: per video, what it belongs to, e.g. the video that a clip was cut from. A group is
+            left out as a whole. Without it every video stands for itself.
+        fixed: names of parameters that keep their defaults, e.g. ``noise_sigmas``.
 
     Raises:
-        ValueError: when scores and truth of a video differ in length.
+        ValueError: when scores and truth of a video differ in length, or there is not one group
+            and one list of ignored intervals per video.
     """
     params = defaults or DecodingParams.defaults(actions)
     ignored = ignored if ignored is not None else [()] * len(videos)
+    groups = groups if groups is not None else [str(i) for i in range(len(videos))]
+    if len(groups) != len(videos):
+        raise ValueError(
+            f"fit_decoding: got {len(groups)} groups for {len(videos)} videos, expected as many."
+        )
     report = []
     for action in actions.actions:
         best, fit = _fit_action(
             _prepare(videos, ignored, action),
+            groups,
             action=action,
             default=params[action.name],
             min_bouts=min_bouts,
             rule=rule or MatchRule(),
+            fixed=fixed,
         )
         params = params.with_action(action.name, best)
         report.append(fit)

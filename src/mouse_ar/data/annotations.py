@@ -21,6 +21,7 @@ __all__ = [
     "MOUSE_CLASS",
     "PROVENANCE_KEY",
     "REVIEWED_TAG",
+    "REVIEW_TAG",
     "ProjectTag",
     "VideoAnnotation",
     "parse_annotation",
@@ -31,6 +32,8 @@ MOUSE_CLASS = "mouse"
 IGNORED_TAG = "uncertain"
 # A reviewer puts this tag on a whole video whose predictions have been corrected.
 REVIEWED_TAG = "reviewed"
+# Frames that are most worth a reviewer's look; the value says why. Says nothing of what happens.
+REVIEW_TAG = "review"
 # Our part of a video's custom data, on the server and in ``video_info``.
 PROVENANCE_KEY = "mouse_ar"
 
@@ -62,13 +65,14 @@ class VideoAnnotation:
         width: width of the picture in pixels.
         bouts: the actions, each with its confidence (1 where a person labelled it).
         ignored: frames to leave out of training and scoring (tag ``uncertain``).
-        tags: other tags with a frame range: the background and names that are no action.
+        tags: other tags with a frame range: the background, ``review``, and names that are no
+            action.
         video_tags: tags on the whole video, such as ``reviewed``.
         track: the mouse's box per frame, or None when there are no boxes.
         description: free text of the labeler.
         custom_data: what the server or an earlier run stored beside the video.
         provenance: where a clip or prediction came from; empty for other videos.
-        unknown_tags: names of frame-range tags that are no action, alias or background.
+        unknown_tags: names of frame-range tags that are none of these, and no action or alias.
         problems: what was wrong with the file and what was done about it.
     """
 
@@ -221,7 +225,7 @@ class _TagReader:
             self.ignored.append(interval)
         else:
             self.tags.append(ProjectTag(name=name, interval=interval, value=value))
-            if action is None:
+            if action is None and name.casefold() != REVIEW_TAG:
                 self.unknown.add(name)
 
     def _interval(self, name: str, frames: Any) -> Interval | None:

@@ -228,8 +228,15 @@ class LocalProject:
         write_json(video.ann_path, content)
         return video
 
-    def add_tags(self, video: ProjectVideo, tags: Iterable[ProjectTag]) -> int:
+    def add_tags(
+        self, video: ProjectVideo, tags: Iterable[ProjectTag], *, replacing: str | None = None
+    ) -> int:
         """Add tags to an existing annotation and leave everything else in the file as it is.
+
+        Args:
+            video: of the project.
+            tags: to add.
+            replacing: name of a tag that is removed first from all frame ranges.
 
         Returns:
             How many were added; tags with a key that is already there are not added again.
@@ -238,13 +245,13 @@ class LocalProject:
         merged = merge_meta(self._meta, actions=self.actions)
         self._save_meta(with_tags(merged, tags))
         data = read_json(video.ann_path)
-        present = list(data.get("tags") or [])
-        keys = {tag.get("key") for tag in present}
+        before = list(data.get("tags") or [])
+        present = [t for t in before if t.get("name") != replacing or t.get("frameRange") is None]
         new = tags_to_json(tags, video_key=video.key, value_types=value_types(self._meta))
-        added = [tag for tag in new if tag["key"] not in keys]
-        if added:
-            write_json(video.ann_path, {**data, "tags": present + added})
-        return len(added)
+        after = present + _without(new, present)
+        if after != before:
+            write_json(video.ann_path, {**data, "tags": after})
+        return len(_without(new, before))
 
     def remove(self, dataset: str, name: str) -> None:
         """Remove a video with all its files, and its dataset when this leaves it empty."""
@@ -291,6 +298,12 @@ def _video_info(
         "frame_height": annotation.height,
         "custom_data": custom,
     }
+
+
+def _without(tags: Iterable[dict[str, Any]], known: Iterable[Mapping[str, Any]]) -> list[Any]:
+    """Tags in JSON but for those that are known."""
+    keys = {tag.get("key") for tag in known}
+    return [tag for tag in tags if tag["key"] not in keys]
 
 
 def _visible_files(root: Path) -> bool:

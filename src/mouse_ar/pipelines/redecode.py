@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,10 +11,12 @@ from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.decoding import DecodingParams, decode
 from mouse_ar.core.platt import Calibration
 from mouse_ar.core.types import ActionScores, Ethogram
+from mouse_ar.data.annotations import VideoAnnotation
 from mouse_ar.data.files import read_json, write_json
 from mouse_ar.pipelines.results import VideoResult, load_scores, scores_path, write_tables
 from mouse_ar.pipelines.results_folder import ResultsFolder, open_results
 from mouse_ar.pipelines.store import Store
+from mouse_ar.video.failures import VIDEO_FAILURES
 
 __all__ = [
     "DecodedAgain",
@@ -36,11 +38,14 @@ class Decoding:
         actions: what to decode.
         params: decoding of each action.
         calibration: makes probabilities of the scores, for the confidence.
+        checkpoint_sha256: of the model that all this belongs to; scores of another one are then
+            refused.
     """
 
     actions: ActionSet
     params: DecodingParams
     calibration: Calibration = field(default_factory=Calibration)
+    checkpoint_sha256: str | None = None
 
     def with_overrides(self, values: Mapping[str, float]) -> Decoding:
         """The same with some parameters replaced, by ``action.parameter``.
@@ -59,6 +64,7 @@ class DecodedAgain:
         results: the videos, also those that were left as they are.
         before: bouts by action as they were, of the videos that were decoded.
         after: the same now.
+        decoded: keys of the videos that were decoded.
         reviewed: keys of videos that a person has checked; they were not touched.
         failures: cause by key.
     """
@@ -66,6 +72,7 @@ class DecodedAgain:
     results: list[VideoResult] = field(default_factory=list)
     before: Counter[str] = field(default_factory=Counter)
     after: Counter[str] = field(default_factory=Counter)
+    decoded: list[str] = field(default_factory=list)
     reviewed: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
 
@@ -94,7 +101,9 @@ def decode_results(
     folder: Path,
     *,
     decoding: Decoding,
+    keys: Collection[str] | None = None,
     bin_minutes: float | None = None,
+    publish: Callable[[VideoResult], VideoAnnotation | None] | None = None,
     progress: Progress | None = None,
 ) -> DecodedAgain:
     """Decode a folder of ``infer`` again, in place: annotations, tables, and ``run.json``.
@@ -105,7 +114,9 @@ def decode_results(
     Args:
         folder: holds ``project`` and ``scores``.
         decoding: how to decode.
+        keys: videos to decode; the others stay as they are. All by default.
         bin_minutes: see :func:`~mouse_ar.pipelines.results.write_tables`.
+        publish: as in :func:`~mouse_ar.pipelines.infer.infer`.
         progress: called with (what, done, total).
 
     Raises:
@@ -118,7 +129,10 @@ def decode_results(
         results = open_results(folder, actions=decoding.actions)
         again = DecodedAgain(failures=dict(results.failures))
         for number, video in enumerate(results.videos, start=1):
-            again.results.append(_again(results, video, decoding, again))
+            chosen = keys is None or video.key in keys
+            again.results.append(
+                _again(results, video, decoding, again, publish=publish) if chosen else video
+            )
             tell("decoding", number, len(results.videos))
         write_tables(folder, again.results, actions=decoding.actions, bin_minutes=bin_minutes)
         _note(folder / "run.json", decoding)
@@ -126,28 +140,58 @@ def decode_results(
 
 
 def _again(
-    results: ResultsFolder, video: VideoResult, decoding: Decoding, again: DecodedAgain
+    results: ResultsFolder,
+    video: VideoResult,
+    decoding: Decoding,
+    again: DecodedAgain,
+    *,
+    publish: Callable[[VideoResult], VideoAnnotation | None] | None,
 ) -> VideoResult:
     """Decode one video; gives what it holds now."""
     if video.reviewed:
         again.reviewed.append(video.key)
         return video
-    target = results.video(video.key)
-    annotation = results.project.read(target)
+    dataset, name = video.key.rsplit("/", 1)
+    annotation = results.project.read(results.video(video.key))
     try:
-        path = scores_path(results.path, video.key)
-        scores, _, header = load_scores(path)
-        if header.get("source_sha256") != annotation.provenance.get("source_sha256"):
-            raise ValueError(f"{path} belongs to another video of that name.")
-        ethogram = _decoded(scores, decoding)
-    except ValueError as error:
+        ethogram = _decoded(_own_scores(results, video.key, annotation, decoding), decoding)
+        results.project.write(dataset, name, replace(annotation, bouts=ethogram.bouts))
+        result = replace(video, ethogram=ethogram)
+        found = publish(result) if publish is not None else None
+    except VIDEO_FAILURES as error:
         again.failures[video.key] = str(error)
+        # The tables hold what was published.
+        results.project.write(dataset, name, annotation)
         return video
+    if found is not None:
+        again.reviewed.append(video.key)
+        results.project.write(dataset, name, found)
+        return replace(video, ethogram=replace(ethogram, bouts=found.bouts), reviewed=True)
+    again.decoded.append(video.key)
     again.before.update(bout.action for bout in annotation.bouts)
     again.after.update(bout.action for bout in ethogram.bouts)
-    dataset, name = video.key.rsplit("/", 1)
-    results.project.write(dataset, name, replace(annotation, bouts=ethogram.bouts))
-    return replace(video, ethogram=ethogram)
+    return result
+
+
+def _own_scores(
+    results: ResultsFolder, key: str, annotation: VideoAnnotation, decoding: Decoding
+) -> ActionScores:
+    """The scores that a video's bouts were made of.
+
+    Raises:
+        ValueError: there are none, or they are of another video or model.
+    """
+    path = scores_path(results.path, key)
+    scores, _, header = load_scores(path)
+    if header.get("source_sha256") != annotation.provenance.get("source_sha256"):
+        raise ValueError(f"{path} belongs to another video of that name.")
+    model = header.get("checkpoint_sha256")
+    if decoding.checkpoint_sha256 not in {None, model}:
+        raise ValueError(
+            f"{path}: another model (SHA-256 {model}) has scored this video meanwhile. Run the "
+            "model that you want on it again."
+        )
+    return scores
 
 
 def decode_scores(

@@ -68,8 +68,8 @@ BOUT_COLUMNS = (
     Column("duration_seconds", "end_seconds less start_seconds", 3),
     Column(
         "confidence",
-        "the model's score from 0 to 1: mean over a state event, peak of a point event; 1 where a "
-        "person added the bout",
+        "how sure the model is, 0 to 1: mean probability over a state event, the highest of a "
+        "point event; 1 where a person added the bout",
         3,
     ),
     _REVIEWED,

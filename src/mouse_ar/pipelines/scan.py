@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mouse_ar.core.manifest import fingerprint
-from mouse_ar.data.annotations import REVIEWED_TAG, VideoAnnotation
+from mouse_ar.data.annotations import REVIEW_TAG, REVIEWED_TAG, VideoAnnotation
 from mouse_ar.data.local_project import LocalProject, ProjectVideo
 from mouse_ar.pipelines.media import Hashes
 from mouse_ar.video.failures import VIDEO_FAILURES
@@ -103,6 +103,9 @@ def scan_project(
         except VIDEO_FAILURES as error:
             scan.failures[video.key] = str(error)
             continue
+        # What a reviewer was asked to look at is no label, and changes nothing that is made of it.
+        tags = tuple(tag for tag in annotation.tags if tag.name.casefold() != REVIEW_TAG)
+        annotation = replace(annotation, tags=tags)
         predicted = annotation.provenance.get("kind") == PREDICTION
         if predicted and not annotation.has_video_tag(REVIEWED_TAG):
             scan.skipped.append(video.key)

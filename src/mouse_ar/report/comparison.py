@@ -201,7 +201,7 @@ def _dots(axis: Axes, values: Sequence[float], at: int, color: str | tuple[float
         axis.text(at, 0, "none", ha="center", va="bottom", fontsize=8)
         return
     spread = np.linspace(-0.18, 0.18, len(values)) if len(values) > 1 else [0.0]
-    axis.scatter(at + np.asarray(spread), values, s=18, color=color, alpha=0.75, linewidth=0)
+    axis.scatter(at + np.asarray(spread), values, s=18, color=color, linewidth=0, zorder=3)
     axis.hlines(fmean(values), at - 0.28, at + 0.28, color="black", linewidth=1.4)
     interval = mean_interval(values)
     if interval is not None:

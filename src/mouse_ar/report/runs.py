@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.splitting import Split
 from mouse_ar.pipelines.detect import DetectReport
 from mouse_ar.pipelines.evaluate import EvaluatedVideos
 from mouse_ar.pipelines.infer import InferReport
 from mouse_ar.pipelines.preprocess import PreprocessReport
+from mouse_ar.pipelines.redecode import DecodedAgain
 from mouse_ar.report.tables import evaluated_tables, markdown_table
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "preprocess_headline",
     "preprocess_text",
     "preprocess_warnings",
+    "redecode_summary",
 ]
 
 _MOST_LINES = 20
@@ -96,6 +99,15 @@ def infer_summary(report: InferReport) -> str:
         f"{len(report.results)} videos annotated ({len(report.resumed)} from an earlier run): "
         f"{found}."
     )
+
+
+def redecode_summary(again: DecodedAgain, *, actions: ActionSet) -> str:
+    """How many videos were decoded again, and their bouts now and before, in one sentence."""
+    counts = []
+    for name in actions.names:
+        before, now = again.before[name], again.after[name]
+        counts.append(f"{now} {name} ({'as' if now == before else before} before)")
+    return f"{len(again.decoded)} videos decoded again: {', '.join(counts)}."
 
 
 def infer_text(report: InferReport) -> str:

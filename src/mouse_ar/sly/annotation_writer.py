@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mouse_ar.data.annotations import IGNORED_TAG, MOUSE_CLASS
+from mouse_ar.data.annotations import IGNORED_TAG, MOUSE_CLASS, REVIEW_TAG
 from mouse_ar.detection.exchange import TransientError
 from mouse_ar.sly.annotation_diff import Held, HeldObject, Identity, Wanted, WantedObject, surplus
 from mouse_ar.sly.connection import Json
@@ -224,7 +224,8 @@ class AnnotationWriter:
     def _is_our_tag(self, identity: Identity) -> bool:
         name, frames, _ = identity
         actions = self._project.actions
-        ours = actions.resolve(name) in actions.names or name.casefold() == IGNORED_TAG
+        is_action = actions.resolve(name) in actions.names
+        ours = is_action or name.casefold() in {IGNORED_TAG, REVIEW_TAG}
         return ours and frames is not None
 
     def _apply(self, plan: _Plan, done: int) -> None:

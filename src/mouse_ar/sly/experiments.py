@@ -21,6 +21,7 @@ from mouse_ar.core.actions import ActionSet
 from mouse_ar.data.files import place_file, write_json, write_text
 from mouse_ar.data.project_meta import merge_meta
 from mouse_ar.sly.connection import Connection
+from mouse_ar.sly.report import REPORT_FOLDER
 from mouse_ar.sly.team_files import list_files
 from mouse_ar.training.config import TrainConfig
 
@@ -100,7 +101,8 @@ def write_artifacts(
     Args:
         folder: where to; what is there is replaced.
         run: folder of the training run.
-        evaluation: folder of its evaluation, if it was evaluated; ``report.html`` is the page.
+        evaluation: folder of its evaluation, if it was evaluated; ``report.html`` is the page and
+            ``visualizations/`` the same for the platform.
         name: of the experiment.
         remote: folder in Team Files, of :func:`artifacts_folder`.
         config: settings of the training.
@@ -123,9 +125,9 @@ def write_artifacts(
     if evaluation is not None:
         for path in sorted(p for p in evaluation.rglob("*") if p.is_file()):
             place_file(path, folder / "evaluation" / path.relative_to(evaluation))
-        page = folder / "evaluation" / _REPORT_NAME
-        if page.is_file():
-            page.replace(folder / _REPORT_NAME)
+        for name_of in (_REPORT_NAME, REPORT_FOLDER):
+            if (folder / "evaluation" / name_of).exists():
+                (folder / "evaluation" / name_of).rename(folder / name_of)
     write_text(folder / "hyperparameters.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))
     write_json(folder / "model_meta.json", merge_meta({}, actions=actions), indent=1)
     write_json(folder / "app_state.json", dict(app_state), indent=1)

@@ -6,7 +6,6 @@ The pipeline is that of the command line, on mirrors without videos; see
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
@@ -22,34 +21,32 @@ from mouse_ar.detection.tracking import DETECT_EVERY
 from mouse_ar.pipelines.infer import InferReport, infer
 from mouse_ar.pipelines.predictor import Predictor
 from mouse_ar.pipelines.results import VideoResult, scores_path
-from mouse_ar.report.ethogram import plot_ethograms
-from mouse_ar.report.inference_page import inference_page
-from mouse_ar.sly.annotations import read_annotation, write_annotation
+from mouse_ar.sly.annotations import write_annotation
 from mouse_ar.sly.claims import claimed
 from mouse_ar.sly.lease import Lease
 from mouse_ar.sly.link_hashes import KeptLinkHashes
 from mouse_ar.sly.media import RemoteMedia, disk_budget, failing_alone
 from mouse_ar.sly.mirror import Mirror, mirror_annotations
 from mouse_ar.sly.names import dataset_from_local
+from mouse_ar.sly.predictions import (
+    fetch_scores,
+    is_copy,
+    leave_tables,
+    remote_scores,
+    results_folder,
+    reviewed_version,
+    threshold_facts,
+)
 from mouse_ar.sly.project import RemoteProject
 from mouse_ar.sly.source_tags import tag_source
-from mouse_ar.sly.team_files import download_file, list_files
 from mouse_ar.sly.team_uploads import upload_file
 from mouse_ar.sly.video_upload import copy_video
 from mouse_ar.sly.videos import RemoteVideo, find_video, remove_videos, set_custom_data
 from mouse_ar.video.probe import VideoError
 
-__all__ = ["REPORT_NAME", "TABLES", "infer_project", "results_folder"]
-
-TABLES = ("bouts.csv", "summary.csv")
-REPORT_NAME = "report.html"
+__all__ = ["infer_project"]
 
 Progress = Callable[[str, int, int], None]
-
-
-def results_folder(target: RemoteProject) -> str:
-    """Where the tables, pictures and scores of a predictions project lie in Team Files."""
-    return f"/mouse-action-recognition/predictions/{target.id}/"
 
 
 def infer_project(
@@ -115,7 +112,13 @@ def infer_project(
             links=links,
             progress=tell,
         )
-        publisher.fetch_scores({*videos, *made.videos})
+        fetch_scores(
+            target,
+            work / "output",
+            {*videos, *made.videos},
+            team_id=team_id,
+            progress=tell,
+        )
         with RemoteMedia(
             source.connection,
             videos,
@@ -142,22 +145,18 @@ def infer_project(
             "model (SHA-256)": predictor.sha256,
             "detector": detector.fingerprint,
             "frames between detections": detect_every,
-            **_thresholds(predictor),
+            **threshold_facts(predictor.decoding),
         }
-        _leave_tables(
-            work / "output", report, target, team_id=team_id, predictor=predictor, facts=facts
+        leave_tables(
+            work / "output",
+            report,
+            target,
+            team_id=team_id,
+            actions=predictor.actions,
+            facts=facts,
         )
         tell("saving", 1, 1)
     return report
-
-
-def _thresholds(predictor: Predictor) -> dict[str, float]:
-    """What bouts were decoded with, for the page."""
-    return {
-        f"{action}: {name.replace('_', ' ')}": value
-        for action, values in predictor.decoding.to_dict().items()
-        for name, value in values.items()
-    }
 
 
 def _untouchable(made: Mirror) -> dict[str, str]:
@@ -167,39 +166,6 @@ def _untouchable(made: Mirror) -> dict[str, str]:
         f"read, which may be a reviewer's ({cause})"
         for key, cause in made.failures.items()
     }
-
-
-def _leave_tables(
-    folder: Path,
-    report: InferReport,
-    target: RemoteProject,
-    *,
-    team_id: int,
-    predictor: Predictor,
-    facts: Mapping[str, object],
-) -> None:
-    picture = folder / "ethogram.png"
-    if report.tabulated:
-        plot_ethograms(
-            picture,
-            predicted={result.key: result.ethogram for result in report.tabulated},
-            actions=predictor.actions,
-        )
-    inference_page(
-        folder / REPORT_NAME,
-        report.tabulated,
-        actions=predictor.actions,
-        title=target.name,
-        failures=report.failures,
-        warnings=report.warnings,
-        picture=picture,
-        facts=facts,
-    )
-    for name in (*TABLES, "run.json", "ethogram.png", REPORT_NAME):
-        if (folder / name).is_file():
-            upload_file(
-                target.connection, folder / name, results_folder(target) + name, team_id=team_id
-            )
 
 
 class _Publisher:
@@ -220,25 +186,6 @@ class _Publisher:
         self._progress, self._links = progress, links
         self._source, self._target, self._folder = source, target, folder
         self._sources, self._team_id, self._lease = sources, team_id, lease
-
-    def fetch_scores(self, keys: Collection[str]) -> None:
-        """Get the scores of earlier runs: those of this run's videos save work, all go into tables.
-
-        Args:
-            keys: of the videos.
-        """
-        folder = f"{results_folder(self._target)}scores/"
-        listed = list_files(self._target.connection, folder, team_id=self._team_id)
-        there = {file.path for file in listed}
-        for number, key in enumerate(sorted(keys)):
-            path = scores_path(self._folder, key)
-            remote = self._remote_scores(path)
-            if remote in there:
-                self._progress("resuming", number, len(keys))
-                download_file(self._target.connection, remote, path, team_id=self._team_id)
-
-    def _remote_scores(self, path: Path) -> str:
-        return f"{results_folder(self._target)}scores/{path.name}"
 
     def __call__(self, result: VideoResult) -> VideoAnnotation | None:
         """What a person has made of an earlier prediction during this run, if they have."""
@@ -268,8 +215,8 @@ class _Publisher:
         connection, source = self._target.connection, self._sources[key]
         dataset_id = self._target.dataset(dataset_from_local(dataset))
         video = find_video(connection, source.name, dataset_id=dataset_id)
-        reviewed = None if video is None else self._reviewed(video)
-        if video is not None and not _is_copy(video, source, annotation):
+        reviewed = None if video is None else reviewed_version(self._target, video)
+        if video is not None and not is_copy(video, source, annotation):
             if reviewed is not None:
                 raise VideoError(
                     key,
@@ -286,22 +233,8 @@ class _Publisher:
             write_annotation(self._target, video, annotation, replace=True)
             if self._source is not None:
                 tag_source(self._source, source, annotation)
-        upload_file(connection, path, self._remote_scores(path), team_id=self._team_id)
+        upload_file(connection, path, remote_scores(self._target, path), team_id=self._team_id)
         if video is not None and reviewed is None:
             own = {PROVENANCE_KEY: dict(annotation.provenance)}
             set_custom_data(connection, video, own)
         return reviewed
-
-    def _reviewed(self, video: RemoteVideo) -> VideoAnnotation | None:
-        """A person's version, read now: a run takes hours, in which people go on reviewing."""
-        found = read_annotation(self._target.connection, video, actions=self._target.actions)
-        return found if found.has_video_tag(REVIEWED_TAG) else None
-
-
-def _is_copy(video: RemoteVideo, source: RemoteVideo, annotation: VideoAnnotation) -> bool:
-    """Whether a video of the target has the content that was annotated."""
-    if (video.hash, video.link) == (source.hash, source.link):
-        return True
-    # Of a linked video that the instance would not copy, the target has the bytes.
-    wanted = annotation.provenance.get("source_sha256")
-    return video.hash is not None and base64.b64decode(video.hash).hex() == wanted

@@ -5,19 +5,23 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mouse_ar.core.actions import ActionSet
+from mouse_ar.core.decoding_params import DecodingParams
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.mvd import CheckpointError, CheckpointInfo, read_checkpoint_info
 from mouse_ar.pipelines.infer_run import InferReport
 from mouse_ar.pipelines.predictor import load_predictor, pick_device
+from mouse_ar.pipelines.redecode import DecodedAgain, Decoding
 from mouse_ar.sly.claims import check_claim
 from mouse_ar.sly.connection import Connection
-from mouse_ar.sly.infer_project import infer_project, results_folder
+from mouse_ar.sly.infer_project import infer_project
 from mouse_ar.sly.overview import ProjectOverview, read_overview
+from mouse_ar.sly.predictions import results_folder
 from mouse_ar.sly.project import RemoteProject
+from mouse_ar.sly.redecode_project import redecode_project
 from mouse_ar.sly.team_files import TeamFile, download_file, list_files
 
 __all__ = [
@@ -27,6 +31,7 @@ __all__ = [
     "fetch_checkpoint",
     "infer_task",
     "predictions_name",
+    "redecode_task",
 ]
 
 Progress = Callable[[str, int, int], None]
@@ -56,6 +61,12 @@ class InferRequest:
     tag_source: bool = False
     device: str | None = None
 
+    def same_results(self, other: InferRequest) -> bool:
+        """Whether another request is for the same videos, model and project of predictions."""
+        return (self.project_id, self.name, self.checkpoint, set(self.datasets)) == (
+            (other.project_id, other.name, other.checkpoint, set(other.datasets))
+        )
+
 
 @dataclass(frozen=True)
 class InferOutcome:
@@ -64,14 +75,19 @@ class InferOutcome:
     Args:
         report: of the pipeline.
         target: the project of predictions.
-        actions: that the model knows.
+        decoding: what made bouts of the scores.
         files: tables, picture and page in Team Files, by name.
     """
 
     report: InferReport
     target: RemoteProject
-    actions: ActionSet
+    decoding: Decoding
     files: Mapping[str, TeamFile]
+
+    @property
+    def actions(self) -> ActionSet:
+        """What was looked for."""
+        return self.decoding.actions
 
 
 def predictions_name(project: RemoteProject) -> str:
@@ -191,11 +207,64 @@ def infer_task(
             tag_source=request.tag_source,
             progress=progress,
         )
-    folder = results_folder(target)
-    listed = list_files(connection, folder, team_id=team_id)
-    files = {file.path.removeprefix(folder): file for file in listed}
     shutil.rmtree(work / "run", ignore_errors=True)
-    return InferOutcome(report, target, predictor.actions, files)
+    decoding = Decoding(
+        predictor.actions, predictor.decoding, predictor.calibration, predictor.sha256
+    )
+    return InferOutcome(report, target, decoding, _files(target, team_id=team_id))
+
+
+def redecode_task(
+    finished: InferOutcome,
+    *,
+    source_id: int,
+    params: DecodingParams,
+    tag_source: bool,
+    team_id: int,
+    work: Path,
+    progress: Progress,
+) -> tuple[InferOutcome, DecodedAgain]:
+    """Make the bouts of a finished run anew, with other parameters.
+
+    Args:
+        finished: what came of the run.
+        source_id: number of the project of the videos.
+        params: how to decode.
+        tag_source: also put the predictions on the source's videos, under other names.
+        team_id: whose Team Files hold the scores and get the tables.
+        work: folder for the files of this; removed at its end.
+        progress: called with (what, done, total).
+
+    Raises:
+        BusyError: another run writes to the project of predictions.
+        TransferError: the instance failed; a repetition goes on.
+        ValueError: the project of predictions holds something else by now.
+    """
+    connection = finished.target.connection
+    decoding = replace(finished.decoding, params=params)
+    source = RemoteProject.open(connection, source_id, actions=decoding.actions)
+    # As it is now: its datasets and tags may have changed since the run.
+    target = RemoteProject.open(connection, finished.target.id, actions=decoding.actions)
+    try:
+        report, again = redecode_project(
+            source,
+            target,
+            team_id=team_id,
+            work=work / "again",
+            decoding=decoding,
+            keys={result.key for result in finished.report.results},
+            tag_source=tag_source,
+            progress=progress,
+        )
+    finally:
+        shutil.rmtree(work / "again", ignore_errors=True)
+    return InferOutcome(report, target, decoding, _files(target, team_id=team_id)), again
+
+
+def _files(target: RemoteProject, *, team_id: int) -> dict[str, TeamFile]:
+    folder = results_folder(target)
+    listed = list_files(target.connection, folder, team_id=team_id)
+    return {file.path.removeprefix(folder): file for file in listed}
 
 
 def _check_videos(source: RemoteProject, request: InferRequest) -> None:

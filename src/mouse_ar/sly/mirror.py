@@ -14,7 +14,7 @@ from mouse_ar.sly.project import RemoteProject
 from mouse_ar.sly.pull import pull
 from mouse_ar.sly.videos import RemoteVideo
 
-__all__ = ["Mirror", "lies_in", "mirror_annotations", "mirror_project"]
+__all__ = ["Mirror", "lies_in", "mirror_annotations", "mirror_project", "videos_by_key"]
 
 _NEWER = "was added while the project was being read; a further run takes it"
 
@@ -53,16 +53,20 @@ def mirror_annotations(
         progress: called with (what, done, total).
     """
     report = _pull(project, folder, datasets=datasets, annotations_only=True, progress=progress)
-    paths = {number: dataset_to_local(path) for path, number in project.datasets().items()}
-    videos = {
-        f"{paths[video.dataset_id]}/{name_to_local(video.name)}": video
-        for video in project.videos()
-    }
-    chosen = {key: video for key, video in videos.items() if lies_in(key, datasets)}
+    chosen = {key: v for key, v in videos_by_key(project).items() if lies_in(key, datasets)}
     failures = {key: cause for key, cause in report.failures if key in chosen}
     here = _keep_only(project, folder, set(chosen) - set(failures))
     missing = sorted(set(chosen) - here - set(failures))
     return Mirror(chosen, {**failures, **dict.fromkeys(missing, _NEWER)})
+
+
+def videos_by_key(project: RemoteProject) -> dict[str, RemoteVideo]:
+    """All videos of a project, by the key that they have in a mirror."""
+    paths = {number: dataset_to_local(path) for path, number in project.datasets().items()}
+    return {
+        f"{paths[video.dataset_id]}/{name_to_local(video.name)}": video
+        for video in project.videos()
+    }
 
 
 def mirror_project(project: RemoteProject, folder: Path, *, progress: Progress) -> PullReport:

@@ -11,22 +11,28 @@ from typing import Any
 
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.results import Evaluation
+from mouse_ar.data.files import write_json
 from mouse_ar.data.training_data import VideoRecord, open_training_data
 from mouse_ar.detection.background import BackgroundSubtraction
 from mouse_ar.detection.tracking import DETECT_EVERY
 from mouse_ar.pipelines.evaluate import EvaluatedVideos, evaluate_videos
+from mouse_ar.pipelines.model_facts import model_facts
 from mouse_ar.pipelines.predictor import load_predictor, pick_device
 from mouse_ar.pipelines.tracks import Tracker
 from mouse_ar.pipelines.weights import PublicWeights
-from mouse_ar.report.evaluation import evaluation_page, plot_training, write_evaluation
+from mouse_ar.report.evaluation import write_evaluation
+from mouse_ar.report.page.html import write_page
+from mouse_ar.report.page.sections import report_sections
+from mouse_ar.report.page.training import training_section
 from mouse_ar.sly.batch import sized
 from mouse_ar.sly.errors import TransferError
-from mouse_ar.sly.experiments import artifacts_folder, write_artifacts
+from mouse_ar.sly.experiments import INFO_NAME, artifacts_folder, write_artifacts
 from mouse_ar.sly.mirror import mirror_project
 from mouse_ar.sly.mirror_reports import PullReport
 from mouse_ar.sly.project import RemoteProject
-from mouse_ar.sly.team_files import find_file
-from mouse_ar.sly.team_uploads import upload_folder
+from mouse_ar.sly.report import REPORT_FOLDER, link_report, write_report
+from mouse_ar.sly.team_files import TeamFile, find_file
+from mouse_ar.sly.team_uploads import upload_file, upload_folder
 from mouse_ar.sly.train_request import TrainRequest
 from mouse_ar.sly.train_weights import origin_of, with_local_weights
 from mouse_ar.training.launch import TrainingProcess, Workers
@@ -48,7 +54,9 @@ class TrainOutcome:
     Args:
         experiment: content of ``experiment_info.json``.
         remote: folder of the artifacts in Team Files.
-        report_id: number of ``report.html`` in Team Files, if there is one.
+        report_id: number by which the platform opens the report, if there is one.
+        report_link: file in Team Files that opens it.
+        page_id: number of ``report.html`` there, the same report to keep.
         metrics: on ``test``.
         warnings: what the user should know.
         stopped: whether it was stopped before its last epoch.
@@ -58,6 +66,8 @@ class TrainOutcome:
     experiment: Mapping[str, Any]
     remote: str
     report_id: int | None
+    report_link: TeamFile | None
+    page_id: int | None
     metrics: Mapping[str, float | None]
     warnings: tuple[str, ...]
     stopped: bool
@@ -146,11 +156,24 @@ def train_project(
         team_id=team_id,
         progress=lambda done, total: progress(*sized("uploading artifacts", done, total)),
     )
-    report = find_file(project.connection, remote + "report.html", team_id=team_id)
+    page = find_file(project.connection, remote + "report.html", team_id=team_id)
+    report = link_report(
+        project.connection,
+        work / "artifacts" / REPORT_FOLDER,
+        f"{remote}{REPORT_FOLDER}/",
+        team_id=team_id,
+    )
+    if report is not None:  # its number is known only now
+        info["evaluation_report_id"] = report[0]
+        path = work / "artifacts" / INFO_NAME
+        write_json(path, info, indent=1)
+        upload_file(project.connection, path, remote + INFO_NAME, team_id=team_id)
     return TrainOutcome(
         experiment=info,
         remote=remote,
-        report_id=None if report is None else report.id,
+        report_id=None if report is None else report[0],
+        report_link=None if report is None else report[1],
+        page_id=None if page is None else page.id,
         metrics=metrics,
         warnings=tuple(_warnings(run, evaluated)),
         stopped=stopped,
@@ -238,22 +261,17 @@ def _evaluate(
         actions=actions,
         checkpoint_sha256=predictor.sha256,
     )
-    plot_training(folder / "training.png", list(read_events(run)))
-    evaluation_page(
-        folder / "report.html",
+    sections = report_sections(
         result,
-        title=f"Experiment {request.name}",
-        pictures={
-            "True and predicted bouts": folder / "ethogram.png",
-            "Training": folder / "training.png",
-        },
-        facts={
-            "network": request.config.model,
-            "weights at the start": origin,
-            "window": f"{request.config.num_frames} frames x {request.config.sampling_rate}",
-            "checkpoint (SHA-256)": predictor.sha256,
-        },
+        records=records,
+        actions=actions,
+        model=model_facts(checkpoint, predictor),
+        facts={"split": "test", "weights at the start": origin},
     )
+    sections.append(training_section(list(read_events(run))))
+    title = f"Experiment {request.name}"
+    write_page(folder / "report.html", sections, title=title)
+    write_report(folder / REPORT_FOLDER, sections, title=title)
     return result
 
 

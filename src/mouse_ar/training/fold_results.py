@@ -40,7 +40,12 @@ def fold_metrics(evaluation: Evaluation, *, val_score: float) -> dict[str, float
 
 
 def folds_document(
-    results: Sequence[Mapping[str, Any]], *, folds: int, actions: ActionSet, with_val: bool
+    results: Sequence[Mapping[str, Any]],
+    *,
+    folds: int,
+    actions: ActionSet,
+    with_val: bool,
+    out_of_fold: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Content of ``folds.json``: the folds, their spread, the pooled figures and what they mean.
 
@@ -49,6 +54,7 @@ def folds_document(
         folds: how many there are to be.
         actions: classes.
         with_val: whether val videos chose the checkpoints.
+        out_of_fold: what was fitted to the held-out clips of all folds, once all are finished.
     """
     chosen_by = (
         "The val videos chose every fold's checkpoint and fitted its decoding; they are not among "
@@ -70,6 +76,7 @@ def folds_document(
         "results": list(results),
         "summary": spread([result["metrics"] for result in results]),
         "pooled": pooled_metrics([result["pooled"] for result in results], actions=actions),
+        "out_of_fold": out_of_fold,
     }
 
 

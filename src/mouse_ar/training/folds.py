@@ -23,24 +23,25 @@ from filelock import FileLock, Timeout
 
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.manifest import fingerprint
-from mouse_ar.core.types import ActionScores
-from mouse_ar.data.files import read_json, write_json
+from mouse_ar.data.files import read_json, write_json, write_text
 from mouse_ar.data.subset import write_subset
 from mouse_ar.data.training_data import TrainingData, open_training_data
 from mouse_ar.pipelines.evaluate import EvaluatedVideos, evaluate_videos
 from mouse_ar.pipelines.predictor import load_predictor
-from mouse_ar.pipelines.results import load_scores, save_scores, scores_path
+from mouse_ar.pipelines.results import save_scores, scores_path
 from mouse_ar.pipelines.store import BusyError
 from mouse_ar.training.clips import LOADING
 from mouse_ar.training.config import TrainConfig
 from mouse_ar.training.fold_results import fold_metrics, folds_document
 from mouse_ar.training.fold_split import assign_folds
+from mouse_ar.training.out_of_fold import fit_out_of_fold, out_of_fold_scores
 from mouse_ar.training.preflight import CHECKED, check_training_data
 from mouse_ar.training.state import ResumeError
 
-__all__ = ["CrossValidation", "TrainFold", "Trained", "cross_validate", "out_of_fold_scores"]
+__all__ = ["CrossValidation", "TrainFold", "Trained", "cross_validate"]
 
 _PLAN, _RESULT, _DOCUMENT = "plan.json", "result.json", "folds.json"
+_DECODING = "out_of_fold.yaml"
 
 Progress = Callable[[str, int, int], None]
 Watch = Callable[[], AbstractContextManager[Progress | None]]
@@ -99,8 +100,9 @@ def cross_validate(
     """Train and judge every fold, or go on with what is there.
 
     Writes ``fold_1`` … (each a run with its ``result.json``), ``scores/*.npz`` (every clip's
-    per-frame scores by the model that has not seen its source) and ``folds.json``. A finished
-    fold is not trained again; an interrupted one continues.
+    per-frame scores by the model that has not seen its source) and ``folds.json``; after the last
+    fold ``out_of_fold.yaml``, the decoding fitted to those scores. A finished fold is not trained
+    again; an interrupted one continues.
 
     Args:
         data: Training Data project.
@@ -141,7 +143,16 @@ def cross_validate(
                 break
             results.append(result)
             write_json(output / _DOCUMENT, document(results), indent=1)
-        return CrossValidation(document(results), stopped=len(results) < folds)
+        if len(results) < folds:
+            return CrossValidation(document(results), stopped=True)
+        tell("fitting the decoding to the held-out clips of all folds")
+        fitted = fit_out_of_fold(
+            loaded, out_of_fold_scores(output), spec=config.clip_spec(), actions=actions
+        )
+        write_text(output / _DECODING, fitted.overrides())
+        whole = document(results, out_of_fold=fitted.to_dict())
+        write_json(output / _DOCUMENT, whole, indent=1)
+        return CrossValidation(whole, stopped=False)
 
 
 @contextmanager
@@ -159,22 +170,6 @@ def _claimed(output: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def out_of_fold_scores(output: Path) -> dict[str, ActionScores]:
-    """Scores of every clip by the model that has not seen its source, by key.
-
-    Args:
-        output: folder of a cross-validation.
-
-    Raises:
-        ValueError: a file of scores cannot be read.
-    """
-    found = {}
-    for path in sorted((output / "scores").glob("*.npz")):
-        scores, _, header = load_scores(path)
-        found[str(header["video"])] = scores
-    return found
 
 
 class _Run:
@@ -285,5 +280,5 @@ def _check(
 def _discard(output: Path) -> None:
     for folder in (*output.glob("fold_*"), output / "scores"):
         shutil.rmtree(folder, ignore_errors=True)
-    for name in (_PLAN, _DOCUMENT):
+    for name in (_PLAN, _DOCUMENT, _DECODING):
         (output / name).unlink(missing_ok=True)

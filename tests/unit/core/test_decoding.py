@@ -138,6 +138,8 @@ def test_the_noise_floor_sees_through_events_but_not_through_noise() -> None:
         sure = np.where(np.arange(5000) < share * 5000, 0.97, 0.02)
         sure = sure + rng.normal(0, 0.004, 5000)
         assert noise_floor(sure, sigmas=6) < 0.6
+    smoothed = smooth(noise, seconds=1.0, fps=25)
+    assert noise_floor(smoothed, sigmas=6, unsmoothed_T=noise) == noise_floor(smoothed, sigmas=6)
     assert noise_floor(noise, sigmas=0) == 0
     assert noise_floor(np.zeros(0), sigmas=6) == 0
 

@@ -5,10 +5,12 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mouse_ar.core.actions import Action, ActionKind, ActionSet
 from mouse_ar.core.decoding import DecodingParams, PointDecoding, StateDecoding, decode
-from mouse_ar.core.fitting import fit_decoding
+from mouse_ar.core.fitting import _parts, fit_decoding
 from mouse_ar.core.metrics import VideoPair, evaluate
 from mouse_ar.core.types import ActionScores, Bout, Ethogram, Interval
 
@@ -193,3 +195,70 @@ def test_what_does_not_hold_on_videos_left_out_is_not_used() -> None:
     assert not mixed.report[0].fitted
     assert mixed.report[0].f1_after == mixed.report[0].f1_before
     assert "videos left out" in mixed.report[0].reason
+
+
+def halves(one: Video) -> list[Video]:
+    """Two clips of a video."""
+    scores, truth = one
+    middle = truth.num_frames // 2
+    return [
+        (ActionScores(scores.scores_TK[a:b], ACTIONS.classes, 25), truth.crop(Interval(a, b)))
+        for a, b in ((0, middle), (middle, truth.num_frames))
+    ]
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), max_size=30))
+def test_parts_left_out_are_whole_groups_and_cover_all_once(groups: list[str]) -> None:
+    parts = _parts(groups)
+    assert sorted(i for part in parts for i in part) == list(range(len(groups)))
+    assert len(parts) == min(5, len(set(groups)))
+    held = [{groups[i] for i in part} for part in parts]
+    assert all(held), "no part is empty"
+    assert sum(map(len, held)) == len(set(groups)), "no group is in two parts"
+    apart = [f"{number}" for number in range(len(groups))]
+    assert _parts(apart) == [list(range(p, len(groups), 5)) for p in range(min(5, len(groups)))]
+
+
+def test_clips_of_one_video_do_not_confirm_each_other() -> None:
+    # Each video runs low in another way, so what helps one spoils the other (see the test above):
+    # left out clip by clip, its sibling gives the answer away.
+    low = video(0, groom_level=0.45)
+    scores, truth = video(1, groom_level=0.75)
+    hum_TK = scores.scores_TK.copy()
+    hum_TK[:, 1] = np.where(truth.mask(GROOM), 0.75, 0.0)
+    for bout in truth.of(TWITCH):
+        hum_TK[bout.interval.start - 10 : bout.interval.stop + 25, 1] = 0.62
+    videos = [*halves(low), *halves((ActionScores(hum_TK, ACTIONS.classes, 25), truth))]
+    grouped = fit_decoding(videos, actions=ACTIONS, groups=["a", "a", "b", "b"]).report[0]
+    single = fit_decoding(videos, actions=ACTIONS).report[0]
+    assert not grouped.fitted
+    assert grouped.f1_held_out is not None
+    assert single.f1_held_out is not None
+    assert grouped.f1_held_out < single.f1_held_out
+
+
+def test_clips_of_a_single_video_are_said_to_be_unconfirmed() -> None:
+    clips = halves(video(0, groom_level=0.45))
+    fit = fit_decoding(clips, actions=ACTIONS, groups=["a", "a"]).report[0]
+    assert fit.fitted
+    assert fit.f1_held_out is None
+    assert "of one video, which nothing else confirms" in fit.reason
+
+
+def test_groups_of_other_length_are_refused() -> None:
+    with pytest.raises(ValueError, match="got 1 groups for 2 videos"):
+        fit_decoding([video(0), video(1)], actions=ACTIONS, groups=["a"])
+
+
+def test_fixed_parameters_keep_their_defaults() -> None:
+    videos = [video(seed, groom_level=0.45, hum=0.4) for seed in range(3)]
+    own = DecodingParams.defaults(ACTIONS).with_overrides(
+        {"Groom.noise_sigmas": 3.0, "Twitch.noise_sigmas": 3.0}
+    )
+    fixed = {"noise_sigmas", "smooth_seconds"}
+    fitted = fit_decoding(videos, actions=ACTIONS, defaults=own, fixed=fixed)
+    assert all(fit.fitted for fit in fitted.report)
+    assert {fitted.params[name].noise_sigmas for name in ACTIONS.names} == {3.0}
+    groom = fitted.params[GROOM]
+    assert isinstance(groom, StateDecoding)
+    assert groom.smooth_seconds == StateDecoding().smooth_seconds

@@ -140,6 +140,27 @@ def test_a_twitch_that_touches_grooming_leaves_both(gap: int) -> None:
     assert result.macro_bout_f1 == 1.0
 
 
+@pytest.mark.parametrize(("action", "length"), [(TWITCH, 4), (TWITCH, 8), (GROOM, 50)])
+def test_events_of_one_action_that_touch_are_one(action: str, length: int) -> None:
+    """Two in a row have the very targets of a longer one: no scores could tell them apart."""
+    spec = ClipSpec()
+    halves = [Interval(100, 100 + length), Interval(100 + length, 100 + 2 * length)]
+    two = Ethogram(400, 25, tuple(Bout(half, action) for half in halves))
+    one = Ethogram(400, 25, (Bout(Interval(100, 100 + 2 * length), action),))
+    scores = perfect(two, spec=spec, stride=4)
+    np.testing.assert_array_equal(scores.scores_TK, perfect(one, spec=spec, stride=4).scores_TK)
+    (found,) = decode(scores, actions=ACTIONS, params=PARAMS).of(action)
+    assert found.interval.iou(one.bouts[0].interval) > 0.8
+
+
+def test_short_bouts_that_fill_a_good_part_of_a_video_are_no_noise() -> None:
+    period, length = 65, 25
+    bouts = [Bout(Interval(at, at + length), GROOM) for at in range(40, 900, period)]
+    truth = Ethogram(bouts[-1].interval.stop + 40, 25, tuple(bouts))
+    for stride in range(1, 9):
+        assert score([truth], spec=ClipSpec(), stride=stride).pooled[GROOM].bouts.f1 == 1.0
+
+
 @pytest.mark.parametrize("frames", [1, 2, 5, 20, 40, 60])
 def test_short_videos_keep_their_twitch(frames: int) -> None:
     middle = frames // 2

@@ -74,6 +74,13 @@ def test_tags_become_bouts_by_name_alias_and_case() -> None:
     assert annotation.unknown_tags == ()
 
 
+def test_what_to_review_is_neither_a_label_nor_unknown() -> None:
+    annotation = parse(tag("review", 3, 9, value="doubtful"))
+
+    assert annotation.tags == (ProjectTag("review", Interval(3, 10), "doubtful"),)
+    assert annotation.bouts == annotation.unknown_tags == annotation.problems == ()
+
+
 def test_unknown_tags_are_kept_and_listed() -> None:
     annotation = parse(tag("rearing", 1, 2), tag("sniff", 3, 4, value=2), tag("rearing", 8, 9))
 

@@ -232,6 +232,24 @@ def test_tags_the_project_lacks_are_added_to_its_meta(project: LocalProject) -> 
     assert project.read(video).video_tags == notes
 
 
+def test_tags_of_one_name_are_replaced_and_the_rest_stays(project: LocalProject) -> None:
+    whole, first = ProjectTag("review"), ProjectTag("review", Interval(0, 5))
+    second, other = ProjectTag("review", Interval(5, 9)), ProjectTag("rearing", Interval(2, 4))
+    video = project.write("a", "x.mp4", EMPTY)
+    assert project.add_tags(video, [whole, first, other]) == 3
+
+    assert project.add_tags(video, [second, first], replacing="review") == 1
+
+    tags = project.read(video)
+    assert set(tags.tags) == {other, second, first}
+    assert tags.video_tags == (whole,)
+    before = video.ann_path.read_bytes()
+    assert project.add_tags(video, [second, first], replacing="review") == 0
+    assert video.ann_path.read_bytes() == before
+    project.add_tags(video, [], replacing="review")
+    assert project.read(video).tags == (other,)
+
+
 def test_ten_thousand_boxes_are_fast(project: LocalProject) -> None:
     boxes_T4 = np.tile(np.array([10, 10, 40, 40], dtype=np.float32), (10_000, 1))
     track = Track(boxes_T4=boxes_T4, observed_T=np.ones(10_000, dtype=bool))

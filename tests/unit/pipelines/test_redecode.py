@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 from made_results import DECODING, FPS, add_result, scores
 from mouse_ar.core.platt import Calibration, Platt
+from mouse_ar.core.types import Bout, Interval
+from mouse_ar.data.annotations import REVIEWED_TAG, ProjectTag, VideoAnnotation
 from mouse_ar.pipelines.redecode import (
     Decoding,
     decode_results,
@@ -16,9 +19,10 @@ from mouse_ar.pipelines.redecode import (
     decoding_of,
     score_files,
 )
-from mouse_ar.pipelines.results import scores_path
+from mouse_ar.pipelines.results import VideoResult, scores_path
 from mouse_ar.pipelines.results_folder import open_results
 from mouse_ar.pipelines.store import BusyError, Store
+from mouse_ar.video.probe import VideoError
 from tiny import ACTIONS, GROOMING, TWITCH
 
 KEYS = ("mice/a.mp4", "mice/b.mp4", "mice/c.mp4")
@@ -92,6 +96,51 @@ def test_scores_that_are_gone_or_of_another_video_are_told(folder: Path) -> None
     again = decode_results(folder, decoding=Decoding(ACTIONS, DECODING))
     assert "holds no per-frame scores" in again.failures[KEYS[0]]
     assert KEYS[1] in again.failures
+
+
+def test_only_the_videos_that_are_named_and_only_scores_of_the_same_model(folder: Path) -> None:
+    lower = Decoding(ACTIONS, DECODING).with_overrides({"grooming.on_threshold": 0.55})
+    again = decode_results(folder, decoding=lower, keys={KEYS[1]})
+    assert counts(folder) == dict(zip(KEYS, (1, 2, 0), strict=True))
+    assert again.decoded == [KEYS[1]]
+    assert not again.reviewed
+    assert [result.key for result in again.results] == list(KEYS)
+    other = replace(Decoding(ACTIONS, DECODING), checkpoint_sha256="f00d")
+    again = decode_results(folder, decoding=other, keys={KEYS[1]})
+    assert "another model (SHA-256 None) has scored" in again.failures[KEYS[1]]
+    assert counts(folder)[KEYS[1]] == 2
+
+
+def test_what_could_not_be_published_or_was_reviewed_meanwhile_is_tabulated_as_it_is(
+    folder: Path,
+) -> None:
+    lower = Decoding(ACTIONS, DECODING).with_overrides({"grooming.on_threshold": 0.55})
+    project = open_results(folder).project
+    bout = Bout(Interval(10, 20), TWITCH, 1.0)
+
+    def publish(result: VideoResult) -> VideoAnnotation | None:
+        video = project.video(*result.key.rsplit("/", 1))
+        assert len(project.read(video).bouts) == 2, "it is written before it is published"
+        if result.key == KEYS[0]:
+            raise VideoError(result.key, "refused")
+        reviewed = (ProjectTag(REVIEWED_TAG),)
+        return replace(project.read(video), bouts=(bout,), video_tags=reviewed)
+
+    again = decode_results(folder, decoding=lower, publish=publish)
+    assert "refused" in again.failures[KEYS[0]]
+    assert again.reviewed == [KEYS[1], KEYS[2]]
+    assert (again.decoded, again.before, again.after) == ([], {}, {})
+    assert [(len(r.ethogram.bouts), r.reviewed) for r in again.results] == [
+        (1, False),
+        (1, True),
+        (0, True),
+    ]
+    rows = list(csv.DictReader((folder / "bouts.csv").open(encoding="utf-8")))
+    assert [(row["video"], row["action"]) for row in rows] == [
+        (KEYS[0], GROOMING),
+        (KEYS[1], TWITCH),
+    ]
+    assert counts(folder) == dict(zip(KEYS, (1, 1, 0), strict=True))
 
 
 def test_another_run_is_waited_for_by_the_user(folder: Path) -> None:

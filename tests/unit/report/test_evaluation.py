@@ -1,4 +1,4 @@
-"""What an evaluation leaves on disk, and its page."""
+"""What an evaluation leaves on disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mouse_ar.core.types import ActionScores, Bout, Ethogram, Interval, Track
 from mouse_ar.data.training_data import VideoRecord
 from mouse_ar.pipelines.evaluate import EvaluatedVideos
 from mouse_ar.pipelines.results import load_scores, scores_path
-from mouse_ar.report.evaluation import evaluation_page, plot_training, write_evaluation
+from mouse_ar.report.evaluation import write_evaluation
 from tiny import ACTIONS, GROOMING
 
 KEY = "test/<mouse> & co.mp4"
@@ -46,29 +46,3 @@ def test_files(tmp_path: Path, result: tuple[EvaluatedVideos, list[VideoRecord]]
     assert "FAILED: test/broken.mp4" in (tmp_path / "evaluation.md").read_text()
     assert load_scores(scores_path(tmp_path, KEY))[2]["video"] == KEY
     assert (tmp_path / "ethogram.png").is_file()
-
-
-def test_page_stands_alone(
-    tmp_path: Path, result: tuple[EvaluatedVideos, list[VideoRecord]]
-) -> None:
-    plot_training(
-        tmp_path / "training.png",
-        [
-            {"event": "epoch", "epoch": 0, "loss": 1.0},
-            {"event": "validation", "epoch": 0, "score": 0.5},
-        ],
-    )
-    evaluation_page(
-        tmp_path / "page.html",
-        result[0],
-        title="Experiment <1>",
-        pictures={"Training": tmp_path / "training.png", "Missing": tmp_path / "no.png"},
-        facts={"model": "vit_tiny"},
-    )
-    page = (tmp_path / "page.html").read_text()
-    assert "Experiment &lt;1&gt;" in page
-    assert "&lt;mouse&gt; &amp; co.mp4" in page
-    assert page.count("data:image/png;base64,") == 1
-    assert "no video stream" in page
-    assert "vit_tiny" in page
-    assert 'src="http' not in page

@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
+from mouse_ar.core.decoding_params import DecodingParams
+from mouse_ar.core.fitting import ActionFit, FittedDecoding
 from mouse_ar.core.matching import MatchRule
 from mouse_ar.core.metrics import ActionResult, Counts, Evaluation
+from mouse_ar.core.platt import Calibration, Platt
 from mouse_ar.report.folds import folds_page, folds_text
 from mouse_ar.training.fold_results import fold_metrics, folds_document
+from mouse_ar.training.out_of_fold import OutOfFold
 from tiny import ACTIONS, GROOMING, TWITCH
 
 
@@ -44,7 +48,22 @@ def result(number: int, one: Evaluation, **changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def document() -> dict[str, Any]:
     results = [result(1, FIRST), result(2, SECOND, failures={"idle/x.mp4": "it is cut off"})]
-    return folds_document(results, folds=2, actions=ACTIONS, with_val=True)
+    fitted = OutOfFold(
+        FittedDecoding(
+            DecodingParams.defaults(ACTIONS),
+            (
+                ActionFit(GROOMING, True, "fitted to 20 true bouts in 3 videos", 20, 0.5, 0.9, 0.8),
+                ActionFit(TWITCH, False, "defaults: only 2 true bouts", 2, 0.4, 0.4),
+            ),
+        ),
+        calibration=Calibration({name: Platt(2.0, 0.0, "<calibrated>") for name in ACTIONS.names}),
+        priors={},
+        clips=8,
+        sources=3,
+    )
+    return folds_document(
+        results, folds=2, actions=ACTIONS, with_val=True, out_of_fold=fitted.to_dict()
+    )
 
 
 def test_text_has_the_spread_and_what_failed(document: dict[str, Any]) -> None:
@@ -55,6 +74,11 @@ def test_text_has_the_spread_and_what_failed(document: dict[str, Any]) -> None:
     assert cells == ["0.500", "–", "0.500", "–", "0.500", "0.500"]
     assert "Note: Held out are all clips of whole source videos" in text
     assert "FAILED: fold 2: idle/x.mp4 could not be scored: it is cut off" in text
+    assert "Note: The decoding is fitted once to the held-out clips of all folds" in text
+    fit = next(line for line in text.splitlines() if "fitted to 20 true bouts" in line)
+    cells = [cell.strip() for cell in fit.split("|")[1:6]]
+    assert cells == [GROOMING, "20", "0.500", "0.900", "0.800"]
+    assert "defaults: only 2 true bouts" in text
 
 
 def test_page_stands_alone(document: dict[str, Any], tmp_path: Path) -> None:
@@ -64,6 +88,8 @@ def test_page_stands_alone(document: dict[str, Any], tmp_path: Path) -> None:
     assert "&lt;mouse 2&gt;" in page
     assert "0.625 ± 0.035" in page
     assert "it is cut off" in page
+    assert "fitted to 20 true bouts in 3 videos" in page
+    assert "&lt;calibrated&gt;" in page
 
 
 def test_nothing_finished_yet() -> None:
@@ -71,3 +97,4 @@ def test_nothing_finished_yet() -> None:
     text = folds_text(empty)
     assert text.startswith("None of the 2 folds is finished.")
     assert "There are no val videos" in text
+    assert "out_of_fold.yaml" not in text

@@ -246,6 +246,26 @@ def test_replacing(
     assert local.read(video).bouts == ()
 
 
+def test_what_to_review_is_pushed_and_replaced(
+    connection: Connection, double: Double, local: LocalProject
+) -> None:
+    report = pushed(connection, local)
+    video = local.video("a", "x.mp4")
+    local.add_tags(video, [ProjectTag("review", Interval(2, 6), "just found: score 0.72")])
+
+    pushed(connection, local)
+
+    def reviews() -> list[tuple[list[int], str]]:
+        stored = double.annotation(double.videos(report.project_id)["a/x.mp4"])
+        return [(t["frameRange"], t["value"]) for t in stored["tags"] if t["name"] == "review"]
+
+    assert reviews() == [([2, 5], "just found: score 0.72")]
+    new = ProjectTag("review", Interval(7, 9), "labelled, not found")
+    local.add_tags(video, [new], replacing="review")
+    pushed(connection, local, replace=True)
+    assert reviews() == [([7, 8], "labelled, not found")]
+
+
 KINDS = "lost status cut cut_body truncated"
 
 

@@ -16,16 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tiny
+from mouse_ar.cli.options import numbers_from
 from mouse_ar.core.decoding import DecodingParams
-from mouse_ar.core.fitting import fit_decoding
 from mouse_ar.core.types import Ethogram, Track
 from mouse_ar.data.training_data import TrainingData, VideoRecord, open_training_data
 from mouse_ar.pipelines.predictor import load_predictor
 from mouse_ar.pipelines.scoring import score_video
 from mouse_ar.pipelines.store import BusyError
 from mouse_ar.training.fold_split import assign_folds
-from mouse_ar.training.folds import CrossValidation, cross_validate, out_of_fold_scores
+from mouse_ar.training.folds import CrossValidation, cross_validate
 from mouse_ar.training.loop import TrainResult
+from mouse_ar.training.out_of_fold import out_of_fold_scores
 from mouse_ar.training.run import train
 from mouse_ar.training.state import ResumeError
 from mouse_ar.video.probe import probe
@@ -117,15 +118,19 @@ def test_clips_are_scored_by_the_model_that_has_not_seen_them(
         np.testing.assert_allclose(scores[clip.key].scores_TK, own.scores_TK, atol=1e-3)
 
 
-def test_out_of_fold_scores_can_fit_the_decoding(finished: Path, loaded: TrainingData) -> None:
-    scores = out_of_fold_scores(finished)
-    fitted = fit_decoding(
-        [(scores[clip.key], clip.ethogram) for clip in loaded.clips],
-        actions=ACTIONS,
-        ignored=[clip.ignored for clip in loaded.clips],
-        defaults=DecodingParams.defaults(ACTIONS, spec=CONFIG.clip_spec(), fps=tiny.FPS),
-    )
-    assert {fit.action for fit in fitted.report} == set(ACTIONS.names)
+def test_decoding_is_fitted_to_all_held_out_clips_and_ready_for_use(
+    finished: Path, loaded: TrainingData
+) -> None:
+    found = document(finished)["out_of_fold"]
+    assert found["clips"] == len(loaded.clips)
+    assert found["sources"] == len({clip.source for clip in loaded.clips})
+    fitted = DecodingParams.from_dict(found["decoding"]["params"])
+    model = load_predictor(finished / "fold_1" / CHECKPOINT, device=CPU)
+    numbers = numbers_from(finished / "out_of_fold.yaml", None)
+    used = model.decoding.with_overrides(numbers, actions=ACTIONS)
+    for fit in found["decoding"]["report"]:
+        few = fit["true_bouts"] < 10
+        assert used[fit["action"]] == (model.decoding if few else fitted)[fit["action"]]
 
 
 def test_spread_and_pooled_figures_are_those_of_the_folds(finished: Path) -> None:
@@ -150,7 +155,8 @@ def test_finished_folds_are_not_trained_again(finished: Path, data: Path) -> Non
     told: list[str] = []
     before = document(finished)
     assert cross(data, finished, train=never, tell=told.append).document == before
-    assert told == ["fold 1 of 2: finished before", "fold 2 of 2: finished before"]
+    assert told[:2] == ["fold 1 of 2: finished before", "fold 2 of 2: finished before"]
+    assert told[2:] == ["fitting the decoding to the held-out clips of all folds"]
     assert not list(finished.glob("fold_*/data")), "what only linked to the clips is gone"
 
 
@@ -163,12 +169,18 @@ def test_interrupted_fold_goes_on(finished: Path, data: Path, tmp_path: Path) ->
         return calls > 3
 
     stopping = Recorded(should_stop=soon)
+    (tmp_path / "out_of_fold.yaml").write_text("# of an earlier cross-validation")
     result = cross(
-        data, tmp_path, train=lambda d, o: (train_one if "1" in o.name else stopping)(d, o)
+        data,
+        tmp_path,
+        train=lambda d, o: (train_one if "1" in o.name else stopping)(d, o),
+        restart=True,
     )
     assert result.stopped
     assert [r["fold"] for r in result.document["results"]] == [1]
     assert result.document["finished"] == 1
+    assert result.document["out_of_fold"] is None
+    assert not (tmp_path / "out_of_fold.yaml").exists()
 
     again = Recorded()
     assert not cross(data, tmp_path, train=again).stopped
@@ -176,6 +188,7 @@ def test_interrupted_fold_goes_on(finished: Path, data: Path, tmp_path: Path) ->
     one, other = document(tmp_path), document(finished)
     assert one["summary"] == other["summary"]
     assert one["pooled"] == other["pooled"]
+    assert one["out_of_fold"] == other["out_of_fold"]
 
 
 def test_kill_between_training_and_judging_loses_nothing(

@@ -120,6 +120,7 @@ class BackgroundRun:
         self._closing = False
         self._ended = threading.Event()
         self._ended.set()
+        self._more_buttons: list[Button] = []
         self.start_button = Button(start_text, widget_id=f"{prefix}_start", show_loading=False)
         self.stop_button = Button(
             "Stop", button_type="danger", plain=True, widget_id=f"{prefix}_stop", show_loading=False
@@ -150,15 +151,34 @@ class BackgroundRun:
         """Whether the app is ending, so that nothing long may be begun."""
         return self._closing
 
-    def start(self) -> bool:
-        """Start the run, unless it goes on already; whether it did."""
+    def starts_with(
+        self, button: Button, *, work: Work, check: Callable[[], str | None] | None = None
+    ) -> None:
+        """Have another button start other work: with the same progress, outcome and end.
+
+        Args:
+            button: cannot be pressed while either work goes on.
+            work: as that of the run.
+            check: says what is missing before the start, if anything.
+        """
+        self._more_buttons.append(button)
+        button.click(lambda: self._clicked(work, check))
+
+    def start(self, work: Work | None = None) -> bool:
+        """Start the run, unless it goes on already; whether it did.
+
+        Args:
+            work: what to do instead of the run's own work.
+        """
         with self._lock:
             if self.running:
                 return False
             self._ended.clear()
             self._stop = threading.Event()
             self._state = "running"
-        thread = threading.Thread(target=self._run, args=(self._stop,), daemon=True)
+        thread = threading.Thread(
+            target=self._run, args=(work or self._work, self._stop), daemon=True
+        )
         thread.start()
         return True
 
@@ -193,18 +213,21 @@ class BackgroundRun:
             _LOG.warning("The run was stopped, as the app ends.")
 
     def _clicked_start(self) -> None:
+        self._clicked(self._work, self._check)
+
+    def _clicked(self, work: Work, check: Callable[[], str | None] | None) -> None:
         if self.running:
             return
         try:
-            complaint = self._check() if self._check is not None else None
+            complaint = check() if check is not None else None
         except Exception as error:
             complaint = explain(error, doing="Checking the settings")
         if complaint:
             self.outcome.set(complaint, "error")
         else:
-            self.start()
+            self.start(work)
 
-    def _run(self, stop: threading.Event) -> None:
+    def _run(self, work: Work, stop: threading.Event) -> None:
         end, message, warnings = _FAILED
         try:
             self.outcome.set("")
@@ -212,16 +235,16 @@ class BackgroundRun:
             self._show_buttons()
             self.panel.start()
             self._tell("running", "")
-            end, message, warnings = self._ending(stop)
+            end, message, warnings = self._ending(work, stop)
             self.panel.stop()
         except BaseException as error:  # a defect of ours: the page must not show "running"
             message = explain(error, doing="The run")
         finally:
             self._finish(end, message, warnings)
 
-    def _ending(self, stop: threading.Event) -> _Ending:
+    def _ending(self, work: Work, stop: threading.Event) -> _Ending:
         try:
-            outcome = self._work(RunControl(stop=stop, panel=self.panel))
+            outcome = work(RunControl(stop=stop, panel=self.panel))
         except (RunStopped, KeyboardInterrupt):
             return (
                 "stopped",
@@ -249,7 +272,8 @@ class BackgroundRun:
             _LOG.warning("The task's status could not be set to %r", state, exc_info=True)
 
     def _show_buttons(self) -> None:
-        set_disabled(self.start_button, self.running)
+        for button in (self.start_button, *self._more_buttons):
+            set_disabled(button, self.running)
         set_disabled(self.stop_button, self._state == "stopping")
         set_hidden(self.stop_button, not self.running)
         push_data()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import shutil
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -13,55 +13,38 @@ from supervisely.app.widgets import Checkbox, Container, Field, Input
 
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.mvd import CheckpointInfo
-from mouse_ar.report.runs import infer_summary
 from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.experiment_list import list_experiments
 from mouse_ar.sly.infer_task import (
     InferRequest,
     earlier_predictions,
     fetch_checkpoint,
-    infer_task,
     predictions_name,
 )
 from mouse_ar.sly.ui.autorun import run_without_user
-from mouse_ar.sly.ui.background_run import BackgroundRun, RunControl, RunOutcome, RunState
 from mouse_ar.sly.ui.detector_picker import DetectorPicker
 from mouse_ar.sly.ui.detector_preview import detector_preview
 from mouse_ar.sly.ui.detector_sources import instance_sources
 from mouse_ar.sly.ui.infer_model import ModelStep
-from mouse_ar.sly.ui.infer_results import ResultsPanel, show_outputs
+from mouse_ar.sly.ui.infer_runs import InferRuns
 from mouse_ar.sly.ui.infer_thresholds import ThresholdsStep, wanted_thresholds
 from mouse_ar.sly.ui.infer_videos import VideosStep, wanted_datasets
 from mouse_ar.sly.ui.launch import AppContext, app_context, build_app, static_dir
 from mouse_ar.sly.ui.opened_detector import opened_detector
 from mouse_ar.sly.ui.picked_detector import PickedDetector
-from mouse_ar.sly.ui.progress_panel import Stage
 from mouse_ar.sly.ui.steps import Step, Steps
 
 __all__ = ["InferApp", "build"]
 
 _LOG = logging.getLogger(__name__)
 _BUSY = "A run goes on. Stop it before you change its settings."
-_STAGES = {
-    "loading": Stage("Loading the model", "MB", 1_000_000),
-    "preparing": Stage("Preparing the detector"),
-    "annotations": Stage("Reading annotations", "videos"),
-    "resuming": Stage("Looking at what is done already", "videos"),
-    "annotating": Stage("All videos", "videos"),
-    "fetching": Stage("Fetching a video", "MB", 1_000_000),
-    "detecting": Stage("Finding the mouse", "frames"),
-    "classifying": Stage("Classifying", "windows"),
-    "uploading": Stage("Saving the annotation"),
-    "saving": Stage("Saving tables and report"),
-}
 
 
 class InferApp:
     """The widgets of the app; those of a step are described with it, the last ones here.
 
     Widgets of the last step: ``run_name`` (input), ``run_tag_source`` (checkbox, state
-    ``checked``), those of :class:`~.background_run.BackgroundRun` with ``run_`` before them, and
-    those of :class:`~.infer_results.ResultsPanel`.
+    ``checked``), and those of :class:`~.infer_runs.InferRuns`.
 
     Args:
         context: of the app.
@@ -76,7 +59,6 @@ class InferApp:
         modal = context.modal
         self._context, self._connection, self._work = context, connection, work
         self._team_id = context.need("team_id")
-        self._failures: dict[str, str] = {}
         self._videos = VideosStep(
             connection,
             project_id=modal.integer("project", context.project_id),
@@ -100,25 +82,23 @@ class InferApp:
             checked=modal.flag("tag_source"),
             widget_id="run_tag_source",
         )
-        self._results = ResultsPanel(connection)
-        self.run = BackgroundRun(
-            "run",
-            work=self._run,
-            stages=_STAGES,
-            start_text="Find bouts",
+        self._runs = InferRuns(
+            context,
+            connection=connection,
+            work=work,
+            request=self._request,
+            detector=self._detector_opener,
+            params=lambda: self._thresholds.params,
             check=self._check_run,
-            on_state=self._on_state,
+            on_end=self._tidy,
         )
-        self.steps = Steps(self._steps(), busy=lambda: _BUSY if self.run.running else None)
+        self.run = self._runs.run
+        self.steps: Steps = Steps(self._steps(), busy=lambda: _BUSY if self.run.running else None)
 
     @property
     def failure(self) -> str | None:
         """What failed in the last run, though it came to its end."""
-        if not self._failures:
-            return None
-        return f"{len(self._failures)} videos failed: " + "; ".join(
-            f"{key}: {cause}" for key, cause in self._failures.items()
-        )
+        return self._runs.failure
 
     def _picker(self, static: Path) -> DetectorPicker:
         modal = self._context.modal
@@ -197,7 +177,7 @@ class InferApp:
             "Each video is saved as soon as it is done. Stop whenever you want: the next run "
             "continues there.",
             Container(
-                [name, self._tag_source, self.run.layout, self._results.layout],
+                [name, self._tag_source, self._runs.layout],
                 gap=18,
                 widget_id="run_content",
             ),
@@ -218,7 +198,11 @@ class InferApp:
     def _fill_thresholds(self) -> None:
         info = self._model.info
         assert info is not None
-        self._thresholds.fill(info.decoding, actions=info.actions)
+        self._thresholds.fill(
+            info.decoding,
+            actions=info.actions,
+            report=info.metadata.get("decoding_report") or {},
+        )
 
     def _opened_detector(self, picked: PickedDetector) -> AbstractContextManager[Detector]:
         project = self._videos.project
@@ -231,6 +215,13 @@ class InferApp:
             workspace_id=project.workspace_id,
             folder=self._work / "detector",
         )
+
+    def _tidy(self) -> None:
+        self.steps.tidy()
+
+    def _detector_opener(self) -> Callable[[], AbstractContextManager[Detector]]:
+        picked = self._detector.choice()
+        return lambda: self._opened_detector(picked)
 
     def _check_run(self) -> str | None:
         project = self._videos.project
@@ -254,32 +245,6 @@ class InferApp:
             tag_source=bool(self._tag_source.is_checked()),
             device=self._model.device,
         )
-
-    def _run(self, control: RunControl) -> RunOutcome:
-        self._failures = {}
-        picked = self._detector.choice()
-        outcome = infer_task(
-            self._request(),
-            self._connection,
-            team_id=self._team_id,
-            detector=lambda: self._opened_detector(picked),
-            work=self._work,
-            progress=control.progress,
-        )
-        report = outcome.report
-        self._failures = dict(report.failures)
-        self._results.show(outcome)
-        failed = [f"{key} failed: {cause}" for key, cause in report.failures.items()]
-        warnings = [*failed, *report.warnings, *show_outputs(outcome, context=self._context)]
-        if not failed:
-            shutil.rmtree(self._work, ignore_errors=True)
-        return RunOutcome(infer_summary(report), warnings)
-
-    def _on_state(self, state: RunState, message: str) -> None:
-        if state == "running":
-            self._results.clear()
-        else:
-            self.steps.tidy()
 
 
 def build() -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from supervisely.app import DataJson, StateJson
@@ -13,6 +13,7 @@ from supervisely.app.widgets import Button, Container, Widget
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.decoding_params import ActionDecoding, DecodingParams, StateDecoding
 from mouse_ar.sly.ui.launch import LaunchError
+from mouse_ar.sly.ui.threshold_texts import ALL_NAMES, Origin, help_for, in_page_words, origins
 from mouse_ar.sly.ui.widgets import Notes, TemplateWidget, push_data, push_state
 
 __all__ = ["ThresholdsStep", "wanted_thresholds"]
@@ -21,86 +22,11 @@ __all__ = ["ThresholdsStep", "wanted_thresholds"]
 MOST_ACTIONS = 12
 _ABOUT = (
     "The model gives every frame a score from 0 to 1 for each action. These values say what counts "
-    "as a bout. Training fitted them on validation videos: change them only if the bouts that you "
-    "see are too many, too few, or cut into pieces. A later run with other values is quick, as the "
-    "scores are kept."
+    "as a bout. They come with the model, and beside each action it says how training found them: "
+    "change them only if the bouts that you see are too many, too few, or cut into pieces. You can "
+    "do so after a run, too: “Decode again” makes new bouts of the scores that were kept, within "
+    "seconds."
 )
-
-
-@dataclass(frozen=True)
-class _Help:
-    """A parameter in plain words.
-
-    Args:
-        title: with unit.
-        text: what it does, and which way to turn it.
-        step: of the number's buttons.
-        most: highest value; None for no limit.
-    """
-
-    title: str
-    text: str
-    step: float
-    most: float | None = None
-
-
-_NOISE = _Help(
-    "Rise above noise (× noise)",
-    "A bout has to stand out of the ordinary ups and downs of the video's scores by this many "
-    "noise deviations. Higher: fewer false bouts in noisy videos. 0 turns it off.",
-    0.5,
-)
-_STATE: Mapping[str, _Help] = {
-    "on_threshold": _Help(
-        "Score to begin (0 to 1)",
-        "A bout has to reach this score somewhere. Higher: fewer, surer bouts.",
-        0.05,
-        1.0,
-    ),
-    "off_threshold": _Help(
-        "Score to go on (0 to 1)",
-        "A bout lasts as long as the score stays at or above this; not higher than the score to "
-        "begin. Lower: longer bouts.",
-        0.05,
-        1.0,
-    ),
-    "min_bout_seconds": _Help(
-        "Shortest bout (s)", "Shorter ones are dropped. Higher: fewer bouts.", 0.1
-    ),
-    "max_gap_seconds": _Help(
-        "Longest gap (s)",
-        "Gaps up to this long inside a bout are closed. Higher: fewer, longer bouts.",
-        0.1,
-    ),
-    "smooth_seconds": _Help(
-        "Smoothing (s)",
-        "Scores are averaged over this time first, so that single odd frames do not matter.",
-        0.1,
-    ),
-    "noise_sigmas": _NOISE,
-}
-_POINT: Mapping[str, _Help] = {
-    "threshold": _Help(
-        "Score of a peak (0 to 1)",
-        "A moment counts if the score has a peak that reaches this. Low values are usual: an act "
-        "of a few frames fills only a part of the model's window. Higher: fewer, surer ones.",
-        0.01,
-        1.0,
-    ),
-    "prominence": _Help(
-        "Height of a peak (0 to 1)",
-        "A peak has to rise this far above the dip beside it. Higher: fewer double counts.",
-        0.01,
-        1.0,
-    ),
-    "min_distance_seconds": _Help(
-        "Least distance (s)",
-        "Of two peaks closer than this the higher one counts.",
-        0.05,
-    ),
-    "noise_sigmas": _NOISE,
-}
-_ALL_NAMES = sorted({*_STATE, *_POINT})
 
 
 def wanted_thresholds(text: str | None) -> dict[str, float]:
@@ -120,7 +46,7 @@ def wanted_thresholds(text: str | None) -> dict[str, float]:
 
 
 class _Editor(TemplateWidget):
-    """Numbers of every action, each with what training fitted.
+    """Numbers of every action, each with what the model has stored, and why that.
 
     Args:
         widget_id: fixed id; ``state.<id>.values`` has a0, a1, … for the actions in their order,
@@ -131,7 +57,8 @@ class _Editor(TemplateWidget):
 <div class="mouse-thresholds" style="display: flex; flex-direction: column; gap: 22px">
   <div v-for="action in $DATA.actions" :key="action.place">
     <div style="margin-bottom: 8px"><b>{{ action.name }}</b>
-      <span style="color: #475669"> {{ action.kind }}</span></div>
+      <span style="color: #475669"> {{ action.kind }}</span>
+      <div style="color: #475669">{{ action.origin }}</div></div>
     <div style="display: grid; gap: 14px 22px;
                 grid-template-columns: repeat(auto-fill, minmax(300px, 1fr))">
       <div v-for="field in action.fields" :key="field.name">
@@ -139,7 +66,8 @@ class _Editor(TemplateWidget):
         <div style="margin: 4px 0; white-space: nowrap">
           <el-input-number size="small" :min="0" :max="field.most" :step="field.step"
             v-model="$STATE.values[action.place][field.name]"></el-input-number>
-          <span style="color: #475669; margin-left: 8px">fitted: {{ field.fitted }}</span>
+          <span style="color: #475669; margin-left: 8px">
+            {{ action.source }}: {{ field.stored }}</span>
         </div>
         <div style="color: #475669; font-size: 13px; line-height: 1.35">{{ field.text }}</div>
       </div>
@@ -158,7 +86,7 @@ class _Editor(TemplateWidget):
 
     def get_json_state(self) -> Any:
         """A place for every value."""
-        nothing = dict.fromkeys(_ALL_NAMES, 0.0)
+        nothing = dict.fromkeys(ALL_NAMES, 0.0)
         return {"values": {f"a{place}": dict(nothing) for place in range(MOST_ACTIONS)}}
 
     def values(self, place: int) -> Mapping[str, Any]:
@@ -166,13 +94,15 @@ class _Editor(TemplateWidget):
         values: Mapping[str, Any] = StateJson()[self.widget_id]["values"][f"a{place}"]
         return values
 
-    def fill(self, fitted: DecodingParams, shown: DecodingParams) -> None:
-        """Show parameters, beside those that were fitted."""
+    def fill(
+        self, stored: DecodingParams, shown: DecodingParams, *, origins: Mapping[str, Origin]
+    ) -> None:
+        """Show parameters, beside those of the model and where these come from."""
         state = StateJson()[self.widget_id]["values"]
         self._actions = []
         for place, (action, decoding) in enumerate(shown.by_action.items()):
             state[f"a{place}"].update(asdict(decoding))
-            self._actions.append(_described(place, action, fitted[action]))
+            self._actions.append(_described(place, action, stored[action], origins[action]))
         # The values first: the page draws the numbers as soon as it knows the actions.
         push_state()
         DataJson()[self.widget_id].update(self.get_json_data())
@@ -188,51 +118,74 @@ class ThresholdsStep:
 
     def __init__(self, overrides: Mapping[str, float]) -> None:
         self._wanted = dict(overrides)
-        self._fitted = DecodingParams()
+        self._stored = DecodingParams()
+        self._origins: Mapping[str, Origin] = {}
         self._editor = _Editor("thresholds_values")
-        reset = Button("Reset to the fitted values", plain=True, widget_id="thresholds_reset")
+        reset = Button("Reset to the values of the model", plain=True, widget_id="thresholds_reset")
         reset.click(self.reset)
         about = Notes("thresholds_about", _ABOUT)
         self.layout: Widget = Container(
             [about, self._editor, reset], gap=18, widget_id="thresholds_content"
         )
 
-    def fill(self, decoding: Mapping[str, Mapping[str, Any]], *, actions: ActionSet) -> None:
+    def fill(
+        self,
+        decoding: Mapping[str, Mapping[str, Any]],
+        *,
+        actions: ActionSet,
+        report: Mapping[str, Any],
+    ) -> None:
         """Show the parameters of a model.
+
+        Args:
+            decoding: as its checkpoint stores them.
+            actions: that it knows.
+            report: the ``decoding_report`` of its metadata: how training found them.
 
         Raises:
             ValueError: they cannot be used, or the overrides do not fit them.
         """
-        fitted = DecodingParams.from_dict(decoding)
-        if len(fitted.by_action) > MOST_ACTIONS:
+        stored = DecodingParams.from_dict(decoding)
+        if len(stored.by_action) > MOST_ACTIONS:
             raise ValueError(
-                f"The model knows {len(fitted.by_action)} actions; this app shows {MOST_ACTIONS}."
+                f"The model knows {len(stored.by_action)} actions; this app shows {MOST_ACTIONS}."
             )
-        shown = fitted.with_overrides(self._wanted, actions=actions)
-        if fitted != self._fitted:  # what the user has set stays while the model does
-            self._fitted = fitted
-            self._editor.fill(fitted, shown)
+        shown = stored.with_overrides(self._wanted, actions=actions)
+        found = origins(report, actions=stored.by_action)
+        # What the user has set stays while the model does.
+        if (stored, found) != (self._stored, self._origins):
+            self._stored, self._origins = stored, found
+            self._editor.fill(stored, shown, origins=found)
 
     def reset(self) -> None:
-        """Show what training fitted."""
-        self._editor.fill(self._fitted, self._fitted)
+        """Show what the model has stored."""
+        self._editor.fill(self._stored, self._stored, origins=self._origins)
 
     @property
     def overrides(self) -> dict[str, float]:
-        """What differs from the fitted values, by ``action.parameter``.
+        """What differs from the values of the model, by ``action.parameter``.
 
         Raises:
             ValueError: a value is no number, is out of range, or does not go with another.
         """
         found: dict[str, float] = {}
-        for place, (action, decoding) in enumerate(self._fitted.by_action.items()):
+        for place, (action, decoding) in enumerate(self._stored.by_action.items()):
             changed = _changed(action, decoding, self._editor.values(place))
             try:
-                self._fitted.with_overrides(changed)
+                self._stored.with_overrides(changed)
             except ValueError as error:
-                raise ValueError(f"{action}: {_plain(str(error), decoding)}") from error
+                raise ValueError(f"{action}: {in_page_words(str(error), decoding)}") from error
             found.update(changed)
         return found
+
+    @property
+    def params(self) -> DecodingParams:
+        """The values as they are on the page.
+
+        Raises:
+            ValueError: see :attr:`overrides`.
+        """
+        return self._stored.with_overrides(self.overrides)
 
     def check(self) -> str | None:
         """What cannot be."""
@@ -246,16 +199,18 @@ class ThresholdsStep:
         """One line on the choice."""
         changed = self.overrides
         if not changed:
-            return "The values that training fitted."
+            return "The values of the model."
         return "Changed: " + ", ".join(f"{name} = {value:g}" for name, value in changed.items())
 
 
-def _described(place: int, action: str, fitted: ActionDecoding) -> dict[str, Any]:
-    state = isinstance(fitted, StateDecoding)
-    values = asdict(fitted)
+def _described(place: int, action: str, stored: ActionDecoding, origin: Origin) -> dict[str, Any]:
+    state = isinstance(stored, StateDecoding)
+    values = asdict(stored)
     return {
         "place": f"a{place}",
         "name": action,
+        "source": origin.source,
+        "origin": origin.text,
         "kind": "bouts with a duration" if state else "momentary acts",
         "fields": [
             {
@@ -264,33 +219,20 @@ def _described(place: int, action: str, fitted: ActionDecoding) -> dict[str, Any
                 "text": help.text,
                 "step": help.step,
                 "most": 1000 if help.most is None else help.most,
-                "fitted": f"{values[name]:.3g}",
+                "stored": f"{values[name]:.3g}",
             }
-            for name, help in _help(fitted).items()
+            for name, help in help_for(stored).items()
         ],
     }
 
 
-def _help(decoding: ActionDecoding) -> Mapping[str, _Help]:
-    return _STATE if isinstance(decoding, StateDecoding) else _POINT
-
-
-def _changed(action: str, fitted: ActionDecoding, values: Mapping[str, Any]) -> dict[str, float]:
+def _changed(action: str, stored: ActionDecoding, values: Mapping[str, Any]) -> dict[str, float]:
     changed = {}
-    for name, before in asdict(fitted).items():
+    for name, before in asdict(stored).items():
         value = values[name]
         if isinstance(value, bool) or not isinstance(value, int | float):
-            title = _help(fitted)[name].title
+            title = help_for(stored)[name].title
             raise ValueError(f"{action}: “{title}” is a number, got {value!r}.")
         if abs(float(value) - before) > 1e-9:
             changed[f"{action}.{name}"] = float(value)
     return changed
-
-
-def _plain(message: str, decoding: ActionDecoding) -> str:
-    """The message with the parameters called as the page calls them."""
-    message = message.replace(f"{type(decoding).__name__}.", "")
-    # Longer names first: "threshold" is a part of others.
-    for name, help in sorted(_help(decoding).items(), key=lambda item: -len(item[0])):
-        message = message.replace(name, f"“{help.title}”")
-    return message

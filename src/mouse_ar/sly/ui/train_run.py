@@ -172,25 +172,27 @@ class RunStep:
         links = [(
             "Artifacts in Team Files", f"{server}/files/?path={outcome.remote}", outcome.remote
         )]  # fmt: skip
+        if outcome.page_id is not None:
+            url = f"{server}/files/{outcome.page_id}"
+            links.insert(0, ("Report to keep", url, "one page; download it to read it offline"))
         if outcome.report_id is not None:
-            url = f"{server}/files/{outcome.report_id}"
-            links.insert(0, ("Report", url, "all figures, per video; download it to read it"))
+            url = f"{server}/model-benchmark?id={outcome.report_id}"
+            links.insert(0, ("Report", url, "how good the model is, with all figures and errors"))
         self._links.show(links)
         context = self._context
         if not context.production or context.task_id is None:
             return []
         info = {
             **outcome.experiment,
-            "evaluation_report_id": outcome.report_id,
             "project_preview": project_preview(project.connection, project.id),
         }
-        task_id, report = context.task_id, outcome.report_id
+        task_id, report = context.task_id, outcome.report_link
         outputs: dict[str, Callable[[Any], Any]] = {
             "experiment": lambda task: task.set_output_experiment(task_id, info)
         }
         if report is not None:
             name = f"Report of {request.name}"
-            outputs["report"] = lambda task: task.set_output_report(task_id, report, name)
+            outputs["report"] = lambda task: task.set_output_report(task_id, report.id, name)
         return set_outputs(context.api, task_id, **outputs)
 
 

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from supervisely.app import DataJson
+from supervisely.app.widgets import Button
 
 from mouse_ar.sly.ui.background_run import BackgroundRun, RunControl, RunOutcome
 from mouse_ar.sly.ui.progress_panel import ProgressPanel, Stage, time_text
@@ -120,6 +122,39 @@ def test_a_second_start_is_refused_while_it_runs() -> None:
     go_on.set()
     assert run.wait(10)
     assert calls == [1]
+
+
+def test_another_button_starts_other_work_unless_one_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    more = Button("More", widget_id="job_more", show_loading=False)
+    handlers: list[Callable[[], None]] = []
+    monkeypatch.setattr(more, "click", handlers.append)
+    complaints = ["Not yet."]
+
+    def other(_: RunControl) -> RunOutcome:
+        begun.set()
+        go_on.wait(20)
+        return RunOutcome("The other work.")
+
+    run = BackgroundRun("job", work=lambda _: RunOutcome("The work."))
+    run.starts_with(more, work=other, check=lambda: complaints.pop() if complaints else None)
+    (press,) = handlers
+    press()
+    assert shown("job_outcome") == [("error", "Not yet.")]
+    press()
+    assert begun.wait(20)
+    assert DataJson()["job_start"]["disabled"]
+    assert DataJson()["job_more"]["disabled"]
+    assert not run.start()
+    go_on.set()
+    assert run.wait(20)
+    assert shown("job_outcome") == [("success", "The other work.")]
+    assert not DataJson()["job_more"]["disabled"]
+    assert run.start()
+    assert run.wait(20)
+    assert shown("job_outcome") == [("success", "The work.")]
 
 
 def test_a_missing_setting_is_named_and_nothing_starts() -> None:

@@ -20,7 +20,7 @@ MODEL = ["--checkpoint", "best.safetensors"]
         (["infer", "v", "out", *MODEL, "--devices", "cuda:0,cuda:1"], "and --devices, not both"),
         (["infer", "v", "out", *MODEL, "--detector", "deploy:/m.pth"], "Every process of --ray"),
         (["preprocess", "p", "data", "--detector", "deploy:/m.pth"], "Every process of --ray"),
-        (["evaluate", "d", "--out", "e", "--against", "h.csv"], "--ray are for a model"),
+        (["evaluate", "d", "--out", "e", "--against", "h.csv"], "--ray are settings of a"),
         (["evaluate", "d", "--out", "e", *MODEL, "--ray-cpus", "0"], "--ray-cpus"),
     ],
 )

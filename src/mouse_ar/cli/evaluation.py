@@ -177,7 +177,9 @@ def _check_options(
     if checkpoint is None and against is None:
         raise typer.BadParameter("expected --checkpoint, --against, or both; got neither.")
     if checkpoint is None and settings:
-        raise typer.BadParameter("--set, --config and --ray are for a model: give --checkpoint.")
+        raise typer.BadParameter(
+            "--set, --config and --ray are settings of a model: give --checkpoint."
+        )
 
 
 @dataclass(frozen=True)

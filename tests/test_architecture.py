@@ -31,7 +31,8 @@ ALLOWED: dict[str, set[str]] = {
 }
 SHELL = {"cli", "console", "demo"}
 HEAVY = {"torch", "torchvision", "timm", "cv2", "av", "decord", "supervisely", "sklearn", "PIL"} | {
-    "transformers"
+    "transformers",
+    "ray",
 }
 
 

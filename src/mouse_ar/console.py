@@ -106,7 +106,9 @@ class InferView(_Shown):
     def __call__(self, what: str, done: int, total: int) -> None:
         """Show how far something is; the first word of ``what`` names the stage."""
         stage = what.split(" ", 1)[0]
-        if stage != "annotating":
+        if stage == "annotating":
+            self._bar.update(self._all, description=f"{done} of {total} videos done")
+        else:
             if stage not in self._parts:
                 self._parts[stage] = self._bar.add_task(what, total=total, facts="")
             if self._shown.get(stage) != what:

@@ -24,6 +24,7 @@ from mouse_ar.console import out
 from mouse_ar.demo import DemoConfig, run_demo
 from mouse_ar.detection.errors import DetectorUnavailableError
 from mouse_ar.mvd import CheckpointError
+from mouse_ar.pipelines.fleet.needs import FleetError
 from mouse_ar.pipelines.store import BusyError
 from mouse_ar.sly.errors import TransferError
 from mouse_ar.training.launch import TrainingFailedError
@@ -49,6 +50,7 @@ _EXPECTED = (
     BusyError,
     ResumeError,
     DetectorUnavailableError,
+    FleetError,
     TrainingFailedError,
     TransferError,
 )

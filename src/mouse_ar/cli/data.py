@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mouse_ar.cli.detector import ClassOption, chosen_detector
+from mouse_ar.cli.fleet import (
+    RayCpusOption,
+    RayMemoryOption,
+    RayOption,
+    chosen_fleet,
+    detector_files,
+    detector_for_many,
+)
 from mouse_ar.cli.options import (
     ActionsOption,
     ConfigOption,
@@ -27,6 +36,8 @@ from mouse_ar.data.importers import DEFAULT_POINT_SECONDS, import_annotations
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.data.tables import Units
 from mouse_ar.pipelines.config import PreprocessConfig
+from mouse_ar.pipelines.fleet.paths import require_paths
+from mouse_ar.pipelines.fleet.tasks import FleetDetection
 from mouse_ar.pipelines.preprocess import preprocess as run_preprocess
 from mouse_ar.report.runs import preprocess_text
 
@@ -122,6 +133,9 @@ def preprocess(
     remove_deleted: Annotated[
         bool, typer.Option(help="Remove the clips of videos that are no longer in the input.")
     ] = False,
+    ray: RayOption = None,
+    ray_cpus: RayCpusOption = 1.0,
+    ray_memory: RayMemoryOption = 0.0,
 ) -> None:
     """Detect the mouse, cut clips, balance idle, split by video. Only what is new."""
     action_set = load_actions(actions)
@@ -135,18 +149,28 @@ def preprocess(
     table = read_groups(groups, source.videos()) if groups else VideoGroups({}, {})
     for note in table.notes:
         out.print(f"Note: {note}", markup=False)
+    find = settings.detector
+    if ray:
+        find = detector_for_many(find, option="--ray")
+        # Only a model in the tasks themselves has use for a GPU.
+        device = device if detector_files(find) else "cpu"
+    finding = partial(
+        chosen_detector,
+        find,
+        class_name=settings.detector_class,
+        confidence=settings.detector_confidence,
+        images=settings.detector_images,
+    )
     with (
-        chosen_detector(
-            settings.detector,
-            class_name=settings.detector_class,
-            confidence=settings.detector_confidence,
-            images=settings.detector_images,
-            device=device,
-        ) as finder,
+        chosen_fleet(ray, cpus=ray_cpus, memory_gb=ray_memory, device=device) as fleet,
+        finding(device=fleet.device_here if fleet else device) as finder,
         ProgressView() as view,
     ):
+        if fleet is not None:
+            videos = [video.video_path.absolute() for video in source.videos()]
+            require_paths(fleet, [*videos, *detector_files(find)])
         report = run_preprocess(
-            source.path,
+            source.path.absolute() if fleet else source.path,
             data,
             actions=action_set,
             config=settings,
@@ -155,6 +179,7 @@ def preprocess(
             splits=table.splits,
             remove_deleted=remove_deleted,
             progress=view,
+            fleet=FleetDetection(fleet, finding, finder.fingerprint) if fleet else None,
         )
     out.print(preprocess_text(report), markup=False)
     if report.failures:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,14 @@ from mouse_ar.cli.detector import (
     DetectorOption,
     ImagesOption,
     chosen_detector,
+)
+from mouse_ar.cli.fleet import (
+    RayCpusOption,
+    RayMemoryOption,
+    RayOption,
+    chosen_fleet,
+    detector_files,
+    detector_for_many,
 )
 from mouse_ar.cli.options import (
     ActionsOption,
@@ -34,11 +43,16 @@ from mouse_ar.data.training_data import VideoRecord, open_training_data
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.detection.tracking import DETECT_EVERY
 from mouse_ar.pipelines.evaluate import (
+    BATCH_SIZE,
     EvaluatedVideos,
     beside_human,
     evaluate_videos,
     require_videos,
 )
+from mouse_ar.pipelines.fleet.cluster import Fleet
+from mouse_ar.pipelines.fleet.paths import require_paths
+from mouse_ar.pipelines.fleet.tasks import FleetWorkers, load_for_fleet
+from mouse_ar.pipelines.meter import Meter
 from mouse_ar.pipelines.model_facts import ModelFacts, model_facts
 from mouse_ar.pipelines.predictor import Predictor, load_predictor, pick_device
 from mouse_ar.pipelines.tracks import Tracker
@@ -51,6 +65,7 @@ __all__ = ["evaluate"]
 
 
 def evaluate(
+    context: typer.Context,
     data: Annotated[Path, typer.Argument(help="Training Data project with test videos.")],
     output: Annotated[Path, typer.Option("--out", help="Folder of the results.")],
     checkpoint: Annotated[
@@ -81,16 +96,26 @@ def evaluate(
     detector_class: ClassOption = None,
     detector_confidence: ConfidenceOption = CONFIDENCE,
     detector_images: ImagesOption = "jpeg",
+    ray: RayOption = None,
+    ray_cpus: RayCpusOption = 1.0,
+    ray_memory: RayMemoryOption = 0.0,
 ) -> None:
     """How good a model is on full-length videos, and a second annotator beside it.
 
     The detector is used for videos without stored boxes only. A checkpoint brings its actions.
     """
-    _check_options(checkpoint, against, split=split, actions=actions, settings=config or overrides)
-    predictor = None
+    settings = config or overrides or ray
+    _check_options(checkpoint, against, split=split, actions=actions, settings=settings)
+    where = _Where(device)
+    if ray is not None:
+        data, detector = data.absolute(), detector_for_many(detector, option="--ray")
+        fleet = chosen_fleet(ray, cpus=ray_cpus, memory_gb=ray_memory, device=device)
+        where = _Where(device, context.with_resource(fleet))
+    predictor, loading = None, None
     if checkpoint is not None:
         numbers = numbers_from(config, overrides)
-        predictor = load_predictor(checkpoint, device=pick_device(device), overrides=numbers)
+        loading = partial(load_predictor, checkpoint.absolute(), overrides=numbers)
+        predictor = where.load(loading)
     action_set = predictor.actions if predictor else load_actions(actions)
     training_data = open_training_data(data, actions=action_set)
     records = training_data.test if split == "test" else training_data.val
@@ -101,16 +126,18 @@ def evaluate(
             against, records, actions=action_set, other_labels=other_label or [], units=units
         )
     result = None
-    if predictor is not None:
+    if checkpoint and predictor and loading:
+        if where.fleet is not None:
+            files = [record.path for record in records]
+            require_paths(where.fleet, [*files, checkpoint, *detector_files(detector)])
         find = partial(
             chosen_detector,
             detector,
             class_name=detector_class,
             confidence=detector_confidence,
             images=detector_images,
-            device=device,
         )
-        result = _evaluated(records, predictor, find)
+        result = _evaluated(records, predictor, find, where=where, loading=loading)
     if second is not None:
         result = beside_human(
             result,
@@ -150,20 +177,47 @@ def _check_options(
     if checkpoint is None and against is None:
         raise typer.BadParameter("expected --checkpoint, --against, or both; got neither.")
     if checkpoint is None and settings:
-        raise typer.BadParameter("--set and --config are settings of a model: give --checkpoint.")
+        raise typer.BadParameter(
+            "--set, --config and --ray are settings of a model: give --checkpoint."
+        )
+
+
+@dataclass(frozen=True)
+class _Where:
+    """Where the model runs: on a device of this computer, or on a cluster."""
+
+    device: str | None
+    fleet: Fleet | None = None
+
+    def load(self, loading: Callable[..., Predictor]) -> Predictor:
+        """Load the model."""
+        if self.fleet is not None:
+            return load_for_fleet(self.fleet, loading, precision=None)
+        return loading(device=pick_device(self.device))
 
 
 def _evaluated(
     records: Sequence[VideoRecord],
     predictor: Predictor,
-    find: Callable[[], AbstractContextManager[Detector]],
+    find: Callable[..., AbstractContextManager[Detector]],
+    *,
+    where: _Where,
+    loading: Callable[..., Predictor],
 ) -> EvaluatedVideos:
+    device = where.fleet.device_here if where.fleet else where.device
     with ExitStack() as stack:
-        tracker = None
+        tracker, fingerprint, pool = None, None, None
         if not all(record.track.present_T.any() for record in records):
-            tracker = Tracker(detector=stack.enter_context(find()), detect_every=DETECT_EVERY)
+            finder = stack.enter_context(find(device=device))
+            tracker = Tracker(detector=finder, detect_every=DETECT_EVERY)
+            fingerprint = finder.fingerprint
+        if where.fleet is not None:
+            workers = FleetWorkers(where.fleet, loading, predictor, find, fingerprint)
+            pool = workers.pool(detect_every=DETECT_EVERY, batch_size=BATCH_SIZE, meter=Meter())
         view = stack.enter_context(ProgressView())
-        return evaluate_videos(records, predictor=predictor, tracker=tracker, progress=view)
+        return evaluate_videos(
+            records, predictor=predictor, tracker=tracker, progress=view, pool=pool
+        )
 
 
 def _write(

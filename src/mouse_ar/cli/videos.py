@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,14 @@ from mouse_ar.cli.detector import (
     ImagesOption,
     chosen_detector,
 )
+from mouse_ar.cli.fleet import (
+    RayCpusOption,
+    RayMemoryOption,
+    RayOption,
+    chosen_fleet,
+    detector_files,
+    detector_for_many,
+)
 from mouse_ar.cli.models_folder import ModelsOption, chosen_files
 from mouse_ar.cli.options import (
     ActionsOption,
@@ -27,14 +36,17 @@ from mouse_ar.cli.options import (
 )
 from mouse_ar.console import InferView, ProgressView, out
 from mouse_ar.data.config_files import load_actions
-from mouse_ar.detection.choice import DetectorChoice
 from mouse_ar.detection.tracking import DETECT_EVERY, MAX_DETECT_EVERY
 from mouse_ar.pipelines.detect import detect as run_detect
+from mouse_ar.pipelines.fleet.paths import require_paths
+from mouse_ar.pipelines.fleet.tasks import FleetWorkers, load_for_fleet
 from mouse_ar.pipelines.infer import infer as run_infer
+from mouse_ar.pipelines.inputs import find_videos
 from mouse_ar.pipelines.meter import Meter
 from mouse_ar.pipelines.precision import PRECISIONS
 from mouse_ar.pipelines.predictor import load_predictor, pick_device
-from mouse_ar.pipelines.workers import Workers
+from mouse_ar.pipelines.store import refuse_overlap
+from mouse_ar.pipelines.workers import Scorers, Workers
 from mouse_ar.report.ethogram import plot_ethograms
 from mouse_ar.report.runs import detect_text, infer_text
 
@@ -76,19 +88,20 @@ def infer(
             "auto allows bf16 if it is faster."
         ),
     ] = None,
+    ray: RayOption = None,
+    ray_cpus: RayCpusOption = 1.0,
+    ray_memory: RayMemoryOption = 0.0,
 ) -> None:
     """Annotate videos: a project with predicted tags, tables, per-frame scores."""
     checkpoint, detector = chosen_files(checkpoint, detector, models=models)
     names = [name.strip() for name in (devices or "").split(",") if name.strip()]
-    if names and device:
-        raise ValueError("Give --device or --devices, not both.")
-    device = device or (names[0] if names else None)
-    loading = partial(
-        load_predictor,
-        checkpoint,
-        overrides=numbers_from(config, overrides),
-        precision=precision,
-    )
+    if names and (device or ray):
+        raise ValueError("Give one of --device (also with --ray) and --devices, not both.")
+    if ray:
+        source, output, checkpoint = source.absolute(), output.absolute(), checkpoint.absolute()
+    if names or ray:
+        detector = detector_for_many(detector, option="--devices" if names else "--ray")
+    loading = partial(load_predictor, checkpoint, overrides=numbers_from(config, overrides))
     finding = partial(
         chosen_detector,
         detector,
@@ -96,14 +109,28 @@ def infer(
         confidence=detector_confidence,
         images=detector_images,
     )
-    predictor = loading(device=pick_device(device))
-    if names and DetectorChoice.parse(detector).kind == "deploy":
-        raise ValueError(
-            "Every process of --devices would deploy the detector for itself: start it once, and "
-            "give it as --detector session:ID."
+    workers: Scorers | None = None
+    with ExitStack() as stack:
+        fleet = stack.enter_context(
+            chosen_fleet(ray, cpus=ray_cpus, memory_gb=ray_memory, device=device)
         )
-    meter = Meter()
-    with finding(device=device) as finder, InferView(meter) as view:
+        if fleet is None:
+            device = device or (names[0] if names else None)
+            loading = partial(loading, precision=precision)
+            predictor = loading(device=pick_device(device))
+            finder = stack.enter_context(finding(device=device))
+            if names:
+                workers = Workers(names, predictor=loading, detector=finding)
+        else:
+            refuse_overlap(source, output)
+            files = [video.path for video in find_videos(source)]
+            files += [checkpoint, *detector_files(detector)]
+            require_paths(fleet, files, output=output)
+            predictor = load_for_fleet(fleet, loading, precision=precision)
+            finder = stack.enter_context(finding(device=fleet.device_here))
+            workers = FleetWorkers(fleet, loading, predictor, finding, finder.fingerprint)
+        meter = Meter()
+        view = stack.enter_context(InferView(meter))
         report = run_infer(
             source,
             output,
@@ -115,7 +142,7 @@ def infer(
             bin_minutes=bin_minutes,
             progress=view,
             meter=meter,
-            workers=Workers(names, predictor=loading, detector=finding) if names else None,
+            workers=workers,
         )
     out.print(view.summary(), markup=False)
     if report.results:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -16,19 +17,23 @@ from mouse_ar.core.decoding_params import DecodingParams
 from mouse_ar.core.details import EvaluationDetails, evaluate_details
 from mouse_ar.core.metrics import Evaluation, VideoPair, evaluate
 from mouse_ar.core.platt import Calibration
-from mouse_ar.core.types import ActionScores, Ethogram, Track
+from mouse_ar.core.types import ActionScores, Ethogram
 from mouse_ar.data.second_labels import SecondLabels
 from mouse_ar.data.training_data import VideoRecord
+from mouse_ar.pipelines.engine import Engine
 from mouse_ar.pipelines.human import AgainstHuman, against_human, operating_thresholds
+from mouse_ar.pipelines.job import Scored, ScoringJob
 from mouse_ar.pipelines.predictor import Predictor
-from mouse_ar.pipelines.scoring import score_without_mouse
 from mouse_ar.pipelines.tracks import Tracker
+from mouse_ar.pipelines.workers import Pool
 from mouse_ar.video.failures import VIDEO_FAILURES
-from mouse_ar.video.probe import VideoMeta, probe
+from mouse_ar.video.probe import probe
 
-__all__ = ["EvaluatedVideos", "beside_human", "evaluate_videos", "require_videos"]
+__all__ = ["BATCH_SIZE", "EvaluatedVideos", "beside_human", "evaluate_videos", "require_videos"]
 
 Progress = Callable[[str, int, int], None]
+
+BATCH_SIZE = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +84,11 @@ def evaluate_videos(
     *,
     predictor: Predictor,
     stride_frames: int | None = None,
-    batch_size: int = 16,
+    batch_size: int = BATCH_SIZE,
     tracker: Tracker | None = None,
     details: bool = True,
     progress: Progress | None = None,
+    pool: Pool | None = None,
 ) -> EvaluatedVideos:
     """Score, decode and compare with the labels.
 
@@ -95,36 +101,29 @@ def evaluate_videos(
             their whole picture is scored.
         details: with curves, agreement and intervals; not worth their time for many short clips.
         progress: called with (what, done, total).
+        pool: scores the videos in place of this process, in batches of the same size; detects as
+            ``tracker`` does.
 
     Raises:
         ValueError: no videos.
     """
     require_videos(records)
-    pairs: dict[str, VideoPair] = {}
-    scores: dict[str, ActionScores] = {}
-    times: dict[str, NDArray[np.float64]] = {}
-    failures: dict[str, str] = {}
-    for number, record in enumerate(records):
-        label = f"classifying {number + 1}/{len(records)} {record.key}"
-        try:
-            meta = probe(record.path)
-            track, known = _track(record, meta, tracker, label=label, progress=progress)
-            if known and not track.present_T.any():
-                scored = score_without_mouse(meta, actions=predictor.actions)
-            else:
-                scored = predictor.score(
-                    meta,
-                    track,
-                    stride_frames=stride_frames,
-                    batch_size=batch_size,
-                    progress=None if progress is None else partial(progress, label),
-                )
-            predicted = predictor.decode(scored)
-            pairs[record.key] = VideoPair(predicted, record.ethogram, record.ignored)
-        except VIDEO_FAILURES as error:
-            failures[record.key] = str(error)
-            continue
-        scores[record.key], times[record.key] = scored, meta.timestamps_seconds
+    run = _Run(records, predictor, tracker=tracker, stride_frames=stride_frames)
+    run.score_all(
+        pool
+        or Engine(
+            predictor.model,
+            device=predictor.device,
+            precision=predictor.precision,
+            batch_size=batch_size,
+            mix=False,
+        ),
+        progress=progress or (lambda what, done, total: None),
+        counted=pool is not None,
+    )
+    # In the order of the records, whichever was done first.
+    keys = [record.key for record in records if record.key in run.pairs]
+    pairs, scores = {k: run.pairs[k] for k in keys}, {k: run.scores[k] for k in keys}
     evaluation = evaluate(pairs, actions=predictor.actions, scores=scores)
     found = None
     if details:
@@ -141,8 +140,8 @@ def evaluate_videos(
         details=found,
         predicted={key: pair.predicted for key, pair in pairs.items()},
         scores=scores,
-        timestamps_seconds=times,
-        failures=failures,
+        timestamps_seconds={key: run.times[key] for key in keys},
+        failures=run.failures,
     )
 
 
@@ -189,20 +188,73 @@ def beside_human(
     )
 
 
-def _track(
-    record: VideoRecord,
-    meta: VideoMeta,
-    tracker: Tracker | None,
-    *,
-    label: str,
-    progress: Progress | None,
-) -> tuple[Track, bool]:
-    """The mouse's boxes, and whether a frame without one is known to show no mouse."""
-    if record.track.present_T.any() or tracker is None:
-        return record.track, False
-    with record.path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    tell = progress or (lambda what, done, total: None)
-    what = label.replace("classifying", "detecting", 1)
-    found = tracker.track(meta, sha256=sha256, progress=lambda done, total: tell(what, done, total))
-    return found, True
+class _Run:
+    """The videos on their way through the model, and what comes of them by key."""
+
+    def __init__(
+        self,
+        records: Sequence[VideoRecord],
+        predictor: Predictor,
+        *,
+        tracker: Tracker | None,
+        stride_frames: int | None,
+    ) -> None:
+        self._records = {record.key: record for record in records}
+        self._labels = {key: f"{n}/{len(records)} {key}" for n, key in enumerate(self._records, 1)}
+        self._predictor, self._tracker, self._stride = predictor, tracker, stride_frames
+        self.pairs: dict[str, VideoPair] = {}
+        self.scores: dict[str, ActionScores] = {}
+        self.times: dict[str, NDArray[np.float64]] = {}
+        self.failures: dict[str, str] = {}
+
+    def score_all(self, pool: Pool, *, progress: Progress, counted: bool) -> None:
+        """Run all of them; ``counted`` also tells of the number of videos that are done."""
+
+        def tell(job: ScoringJob, what: str, done: int, total: int) -> None:
+            progress(f"{what} {self._labels[job.key]}", done, total)
+
+        with closing(pool.run(self._jobs(), progress=tell)) as outcomes:
+            for job, outcome in outcomes:
+                try:
+                    self._take(job, outcome)
+                except VIDEO_FAILURES as error:
+                    self.failures[job.key] = str(error)
+                if counted:
+                    done = len(self.pairs) + len(self.failures)
+                    progress("evaluating videos", done, len(self._records))
+
+    def _jobs(self) -> Iterator[ScoringJob]:
+        for record in self._records.values():
+            try:
+                job = self._job(record)
+            except VIDEO_FAILURES as error:
+                self.failures[record.key] = str(error)
+            else:
+                yield job
+
+    def _job(self, record: VideoRecord) -> ScoringJob:
+        meta, tracker = probe(record.path), self._tracker
+        make = partial(
+            ScoringJob,
+            key=record.key,
+            meta=meta,
+            spec=self._predictor.spec_for(meta),
+            actions=self._predictor.actions,
+            stride_frames=self._stride,
+        )
+        if record.track.present_T.any() or tracker is None:
+            return make(track=record.track)
+        with record.path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        known = tracker.known(sha256)
+        finder = None if known else tracker.finder(meta, sha256=sha256)
+        # A frame without a box is then known to show no mouse.
+        return make(track=known, finder=finder, without_mouse=True)
+
+    def _take(self, job: ScoringJob, outcome: Scored | Exception) -> None:
+        if isinstance(outcome, Exception):
+            raise outcome
+        record, predicted = self._records[job.key], self._predictor.decode(outcome.scores)
+        self.pairs[job.key] = VideoPair(predicted, record.ethogram, record.ignored)
+        self.scores[job.key] = outcome.scores
+        self.times[job.key] = job.meta.timestamps_seconds

@@ -22,7 +22,7 @@ from mouse_ar.pipelines.results import (
     write_tables,
 )
 from mouse_ar.pipelines.store import refuse_foreign, refuse_overlap
-from mouse_ar.pipelines.workers import WorkerPool, Workers
+from mouse_ar.pipelines.workers import Pool, Scorers
 from mouse_ar.video.failures import VIDEO_FAILURES
 
 __all__ = ["InferReport", "infer"]
@@ -44,7 +44,7 @@ def infer(
     publish: Callable[[VideoResult], VideoAnnotation | None] | None = None,
     progress: Progress | None = None,
     meter: Meter | None = None,
-    workers: Workers | None = None,
+    workers: Scorers | None = None,
 ) -> InferReport:
     """Annotate every video of a project, a folder, or one file.
 
@@ -74,7 +74,8 @@ def infer(
         progress: called with (what, done, total). What it raises ends the run, which can be
             continued.
         meter: counts how fast the run is and what its stages do.
-        workers: processes that do the scoring, one per device; this one, by default.
+        workers: what does the scoring in place of this process: one process per device, or the
+            computers of a cluster.
 
     Raises:
         FileNotFoundError: no videos at ``source``.
@@ -102,7 +103,7 @@ def infer(
     with run.store.lock():
         run.open_project()
         tasks = _Tasks(run, videos, overlay=overlay, progress=tell, meter=meter)
-        engine: Engine | WorkerPool
+        engine: Pool
         if workers is None:
             engine = Engine(
                 predictor.model,
@@ -112,9 +113,7 @@ def infer(
                 meter=meter,
             )
         else:
-            engine = WorkerPool(
-                workers, detect_every=detect_every, batch_size=batch_size, meter=meter
-            )
+            engine = workers.pool(detect_every=detect_every, batch_size=batch_size, meter=meter)
         # Fetched videos are on disk one at a time.
         tasks.score_all(engine, at_once=2 if media is None else 1)
         for video in videos:
@@ -155,7 +154,7 @@ class _Tasks:
         self._open: dict[str, VideoTask] = {}
         self._done = 0
 
-    def score_all(self, engine: Engine | WorkerPool, *, at_once: int) -> None:
+    def score_all(self, engine: Pool, *, at_once: int) -> None:
         """Run all of them; what is left over is closed, whatever happens."""
         self._meter.expect({video.key: video.path for video in self._videos})
         outcomes = engine.run(self._jobs(), at_once=at_once, progress=self._scored)

@@ -68,6 +68,10 @@ class Finder(Protocol):
         """Called first, in the thread of :meth:`steps`."""
         ...
 
+    def keep(self, track: Track) -> None:
+        """Keep the video's track for later runs, also one that was found elsewhere."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class ScoringJob:

@@ -12,10 +12,9 @@ import torch
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.decoding import DecodingParams, decode
 from mouse_ar.core.platt import Calibration
-from mouse_ar.core.types import ActionScores, ClipSpec, Ethogram, Track
+from mouse_ar.core.types import ActionScores, ClipSpec, Ethogram
 from mouse_ar.mvd import MVD, load_checkpoint
 from mouse_ar.pipelines.precision import pick_precision
-from mouse_ar.pipelines.scoring import Progress, score_video
 from mouse_ar.video.probe import VideoMeta
 
 __all__ = ["FPS_TOLERANCE", "Predictor", "load_predictor", "pick_device"]
@@ -65,30 +64,6 @@ class Predictor:
     def spec_for(self, meta: VideoMeta) -> ClipSpec:
         """The ClipSpec at a video's frame rate."""
         return self.spec.for_fps(meta.fps, reference_fps=self.training_fps)
-
-    def score(
-        self,
-        meta: VideoMeta,
-        track: Track,
-        *,
-        stride_frames: int | None = None,
-        batch_size: int = 16,
-        progress: Progress | None = None,
-    ) -> ActionScores:
-        """Per-frame class probabilities of a video."""
-        return score_video(
-            self.model,
-            path=meta.path,
-            meta=meta,
-            track=track,
-            spec=self.spec_for(meta),
-            actions=self.actions,
-            device=self.device,
-            stride_frames=stride_frames,
-            batch_size=batch_size,
-            precision=self.precision,
-            progress=progress,
-        )
 
     def decode(self, scores: ActionScores) -> Ethogram:
         """Bouts of a video from its scores."""

@@ -7,18 +7,21 @@ kill at any moment therefore leaves a state from which the next run goes on as p
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.manifest import Item, Manifest, VideoEntry
 from mouse_ar.core.splitting import Split
+from mouse_ar.core.types import Track
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.pipelines.config import PreprocessConfig
+from mouse_ar.pipelines.fleet.tasks import FleetDetection
 from mouse_ar.pipelines.items import ItemWriter
 from mouse_ar.pipelines.media import LocalMedia, Media, VideoFacts
 from mouse_ar.pipelines.plan import (
@@ -27,6 +30,7 @@ from mouse_ar.pipelines.plan import (
     labels_past_end,
     plan_entries,
 )
+from mouse_ar.pipelines.preprocess_report import PreprocessReport
 from mouse_ar.pipelines.scan import Scan, ScannedVideo, scan_project
 from mouse_ar.pipelines.store import Store, refuse_foreign, refuse_overlap
 from mouse_ar.pipelines.tracks import Tracker
@@ -37,33 +41,6 @@ __all__ = ["PreprocessReport", "preprocess"]
 
 Progress = Callable[[str, int, int], None]
 Publish = Callable[[str, tuple[Item, ...]], None]
-
-
-@dataclass
-class PreprocessReport:
-    """What a run did.
-
-    Args:
-        processed: keys of the videos that were (re)made in this run.
-        unchanged: number of videos that were already in place.
-        removed: keys whose clips were removed because the source is gone.
-        gone: keys whose source is gone but whose clips were kept.
-        failures: cause by key; these videos contribute nothing yet.
-        splits: videos per split.
-        clips: items per dataset.
-        frames: frames per dataset.
-        scan: what the input holds.
-    """
-
-    scan: Scan
-    processed: list[str] = field(default_factory=list)
-    unchanged: int = 0
-    removed: list[str] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
-    failures: dict[str, str] = field(default_factory=dict)
-    splits: Counter[str] = field(default_factory=Counter)
-    clips: Counter[str] = field(default_factory=Counter)
-    frames: Counter[str] = field(default_factory=Counter)
 
 
 def preprocess(
@@ -81,6 +58,7 @@ def preprocess(
     publish: Publish | None = None,
     keep: Callable[[Manifest], None] | None = None,
     progress: Progress | None = None,
+    fleet: FleetDetection | None = None,
 ) -> PreprocessReport:
     """Bring a Training Data project up to date with its input.
 
@@ -102,6 +80,7 @@ def preprocess(
         keep: called with the manifest each time it is saved.
         progress: called with (what, done, total). What it raises ends the run, which can be
             continued.
+        fleet: finds the mouse in place of this process, with the same detector; not with ``media``.
 
     Raises:
         BusyError: another run writes to the same project.
@@ -120,6 +99,7 @@ def preprocess(
         publish=publish,
         keep=keep,
         progress=progress,
+        fleet=fleet,
     )
     refuse_foreign(target, actions=actions, confidence=False)
     with run.store.lock():
@@ -146,7 +126,9 @@ class _Run:
         publish: Publish | None,
         keep: Callable[[Manifest], None] | None,
         progress: Progress | None,
+        fleet: FleetDetection | None,
     ) -> None:
+        self._fleet = fleet
         self._with_files = media is None
         self._input = LocalProject.open(source, actions=actions, with_files=self._with_files)
         self._target = target
@@ -192,21 +174,42 @@ class _Run:
         manifest = self._forget_deleted(manifest, scan, report, remove=remove_deleted)
         manifest = self._plan(manifest, scan, report, wanted=splits)
         self._save(manifest)
-        pending = manifest.pending
-        for number, entry in enumerate(pending):
-            if entry.key not in scan.videos or entry.key in report.failures:
-                continue
-            self._progress(f"video {number + 1}/{len(pending)} {entry.key}", 0, entry.num_frames)
-            try:
-                self._process(entry, scan.videos[entry.key])
-            except VIDEO_FAILURES as error:
-                report.failures[entry.key] = str(error)
-                continue
-            done = replace(entry, done=True, finished_at=datetime.now(UTC).isoformat())
-            manifest = manifest.with_entry(done)
-            self._save(manifest)
-            report.processed.append(entry.key)
-        return _summarise(report, manifest)
+        usable = {k: v for k, v in scan.videos.items() if k not in report.failures}
+        pending = [entry for entry in manifest.pending if entry.key in usable]
+        with closing(self._in_turn(pending, usable)) as turns:
+            for number, (entry, found) in enumerate(turns):
+                label = f"video {number + 1}/{len(pending)} {entry.key}"
+                self._progress(label, 0, entry.num_frames)
+                try:
+                    self._process(entry, usable[entry.key], found)
+                except VIDEO_FAILURES as error:
+                    report.failures[entry.key] = str(error)
+                    continue
+                done = replace(entry, done=True, finished_at=datetime.now(UTC).isoformat())
+                manifest = manifest.with_entry(done)
+                self._save(manifest)
+                report.processed.append(entry.key)
+        report.count(manifest)
+        return report
+
+    def _in_turn(
+        self, pending: Sequence[VideoEntry], scanned: Mapping[str, ScannedVideo]
+    ) -> Generator[tuple[VideoEntry, Track | Exception | None], None, None]:
+        """The entries, and on a fleet the tracks of those that have items, as they are found."""
+        wanted = {entry.key: entry for entry in pending if self._fleet and entry.items}
+        yield from ((entry, None) for entry in pending if entry.key not in wanted)
+        if self._fleet is None:
+            return
+        files = {k: (scanned[k].video.video_path, e.source_sha256) for k, e in wanted.items()}
+        found = self._fleet.tracks(
+            files,
+            tracker=self._tracker,
+            detect_every=self._config.detect_every,
+            progress=partial(self._progress, "detecting on the cluster"),
+        )
+        with closing(found):
+            for key, track in found:
+                yield wanted[key], track
 
     def _forget_deleted(
         self, manifest: Manifest, scan: Scan, report: PreprocessReport, *, remove: bool
@@ -287,18 +290,24 @@ class _Run:
         self.store.save(manifest)
         self._keep(manifest)
 
-    def _process(self, entry: VideoEntry, scanned: ScannedVideo) -> None:
+    def _process(
+        self, entry: VideoEntry, scanned: ScannedVideo, found: Track | Exception | None
+    ) -> None:
         """Make all items of one video, then remove what an earlier plan left of it."""
+        if isinstance(found, Exception):
+            raise found
         if not entry.items:
             self._remove(entry.key)
             return
         with self._media.opened(entry.key, scanned.video.video_path) as path:
-            self._make(entry, scanned, probe(path))
+            self._make(entry, scanned, probe(path), found)
         self._items.remove(entry.key, keep=frozenset((i.dataset, i.name) for i in entry.items))
         self._publish(entry.key, entry.items)
 
-    def _make(self, entry: VideoEntry, scanned: ScannedVideo, meta: VideoMeta) -> None:
-        track = self._tracker.track(
+    def _make(
+        self, entry: VideoEntry, scanned: ScannedVideo, meta: VideoMeta, track: Track | None
+    ) -> None:
+        track = track or self._tracker.track(
             meta,
             sha256=entry.source_sha256,
             progress=lambda done, total: self._progress(f"detecting {entry.key}", done, total),
@@ -313,12 +322,3 @@ class _Run:
             )
         else:
             self._items.copy_original(entry, scanned, meta, track)
-
-
-def _summarise(report: PreprocessReport, manifest: Manifest) -> PreprocessReport:
-    for entry in manifest.entries.values():
-        report.splits[entry.split.value] += 1
-        for item in entry.items:
-            report.clips[item.dataset] += 1
-            report.frames[item.dataset] += item.interval.length
-    return report

@@ -66,8 +66,7 @@ class Tracker:
             DetectorUnavailableError: when a served detector is not the same at the end of the
                 video as at its beginning; nothing of the video is kept then.
         """
-        key = self._key(sha256)
-        track = self._cache.get(key)
+        track = self.known(sha256)
         if track is None:
             track = track_video(
                 meta.path,
@@ -77,7 +76,7 @@ class Tracker:
                 meta=meta,
                 progress=progress,
             )
-            self._keep(track, key=key, meta=meta)
+            self.keep(track, sha256=sha256, name=meta.path.name)
         return track
 
     def known(self, sha256: str) -> Track | None:
@@ -100,8 +99,33 @@ class Tracker:
             sha256=sha256,
             detector=self._detector,
             detect_every=self._detect_every,
-            keep=partial(self._keep, key=self._key(sha256), meta=meta),
+            keep=partial(self.keep, sha256=sha256, name=meta.path.name),
         )
+
+    def keep(self, track: Track, *, sha256: str, name: str) -> None:
+        """Keep a track for all runs; what cannot be written is told and left.
+
+        Args:
+            track: of the video.
+            sha256: of its bytes.
+            name: of its file, for the user.
+
+        Raises:
+            DetectorUnavailableError: see :meth:`track`.
+        """
+        if isinstance(self._detector, Confirming):
+            self._detector.confirm()
+        try:
+            self._cache.put(self._key(sha256), track)
+        except OSError as error:  # a full or read-only disk: the next run detects again
+            _LOG.warning(
+                "The track of %s cannot be kept in %s (%s): set %s to a folder that can be "
+                "written to.",
+                name,
+                self._cache.directory,
+                error,
+                CACHE_VARIABLE,
+            )
 
     def _key(self, sha256: str) -> TrackKey:
         return TrackKey(
@@ -110,21 +134,6 @@ class Tracker:
             detect_every=self._detect_every,
             max_gap_seconds=MAX_GAP_SECONDS,
         )
-
-    def _keep(self, track: Track, *, key: TrackKey, meta: VideoMeta) -> None:
-        if isinstance(self._detector, Confirming):
-            self._detector.confirm()
-        try:
-            self._cache.put(key, track)
-        except OSError as error:  # a full or read-only disk: the next run detects again
-            _LOG.warning(
-                "The track of %s cannot be kept in %s (%s): set %s to a folder that can be "
-                "written to.",
-                meta.path.name,
-                self._cache.directory,
-                error,
-                CACHE_VARIABLE,
-            )
 
 
 class TrackFinder:
@@ -148,7 +157,7 @@ class TrackFinder:
         keep: Callable[[Track], None],
     ) -> None:
         self.sha256 = sha256
-        self._meta, self._detector, self._keep = meta, detector, keep
+        self._meta, self._detector, self.keep = meta, detector, keep
         self._detect_every = detect_every
 
     def prepare(self) -> None:
@@ -169,5 +178,5 @@ class TrackFinder:
             log=log,
         ):
             if step.track is not None:
-                self._keep(step.track)
+                self.keep(step.track)
             yield step

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, Protocol, Self
 
 import torch
 
@@ -21,10 +21,34 @@ from mouse_ar.pipelines.meter import Meter
 from mouse_ar.pipelines.predictor import Predictor, pick_device
 from mouse_ar.pipelines.tracks import Tracker
 
-__all__ = ["WorkerPool", "Workers"]
+__all__ = ["Order", "Pool", "Scorers", "WorkerPool", "Workers", "sendable"]
 
 _WAIT_SECONDS = 0.2
 _END_SECONDS = 5.0
+
+
+class Pool(Protocol):
+    """Scores videos, wherever that is done: :class:`~.engine.Engine` does it in this process."""
+
+    def run(
+        self, jobs: Iterable[ScoringJob], *, at_once: int = 2, progress: JobProgress | None = None
+    ) -> Generator[tuple[ScoringJob, Scored | Exception], None, None]:
+        """See :meth:`~.engine.Engine.run`."""
+        ...
+
+
+class Scorers(Protocol):
+    """What scores videos outside this process."""
+
+    def pool(self, *, detect_every: int, batch_size: int, meter: Meter) -> Pool:
+        """Have them ready for a run.
+
+        Args:
+            detect_every: frames between detections.
+            batch_size: windows per forward pass.
+            meter: counts times.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -47,13 +71,40 @@ class Workers:
         for name in self.devices:
             pick_device(name)
 
+    def pool(self, *, detect_every: int, batch_size: int, meter: Meter) -> WorkerPool:
+        """See :class:`Scorers`."""
+        return WorkerPool(self, detect_every=detect_every, batch_size=batch_size, meter=meter)
+
 
 @dataclass(frozen=True, eq=False)
-class _Order:
-    """A job as it goes to a process, which has a detector of its own."""
+class Order:
+    """A job as it goes to a process, which has a detector of its own.
 
-    job: dict[str, Any]
+    Args:
+        values: of the job, but for what cannot be sent.
+        sha256: of the video's bytes, where the mouse is to be found first.
+    """
+
+    values: dict[str, Any]
     sha256: str | None
+
+    @classmethod
+    def of(cls, job: ScoringJob) -> Self:
+        """What there is to send of a job."""
+        names = ("key", "meta", "spec", "actions", "track", "without_mouse", "stride_frames")
+        values = {name: getattr(job, name) for name in (*names, "partial")}
+        return cls(values, job.finder.sha256 if job.finder else None)
+
+    def job(self, tracker: Callable[[], Tracker]) -> ScoringJob:
+        """The job, with the means of the process that does it.
+
+        Args:
+            tracker: gives what finds the mouse, where that is needed.
+        """
+        if self.sha256 is None:
+            return ScoringJob(**self.values)
+        finder = tracker().finder(self.values["meta"], sha256=self.sha256)
+        return ScoringJob(**self.values, finder=finder)
 
 
 class _Worker:
@@ -75,10 +126,7 @@ class _Worker:
     def give(self, job: ScoringJob) -> None:
         """Have a job done."""
         self.job, self.frames_done = job, 0
-        # What cannot be sent is made anew on the other side.
-        names = ("key", "meta", "spec", "actions", "track", "without_mouse", "stride_frames")
-        values = {name: getattr(job, name) for name in (*names, "partial")}
-        self.connection.send(_Order(values, job.finder.sha256 if job.finder else None))
+        self.connection.send(Order.of(job))
 
     def end(self) -> None:
         """Stop the process, whatever it does."""
@@ -195,7 +243,7 @@ def _work(
             predictor = workers.predictor(device=torch.device(device))
             detector = stack.enter_context(workers.detector(device=device))
         except Exception as error:
-            connection.send(("unable", _sendable(error)))
+            connection.send(("unable", sendable(error)))
             return
         # Whoever started this process may be gone.
         stack.enter_context(suppress(EOFError, BrokenPipeError, ConnectionResetError))
@@ -222,10 +270,7 @@ def _serve(
 
     def jobs() -> Iterator[ScoringJob]:
         while True:
-            order = connection.recv()
-            sha256 = order.sha256
-            finder = None if sha256 is None else tracker.finder(order.job["meta"], sha256=sha256)
-            yield ScoringJob(**order.job, finder=finder)
+            yield connection.recv().job(lambda: tracker)
 
     def tell(job: ScoringJob, what: str, done: int, total: int) -> None:
         connection.send(("progress", (what, done, total, meter.drain())))
@@ -233,11 +278,11 @@ def _serve(
     connection.send(("ready", None))
     for _, outcome in engine.run(jobs(), at_once=1, progress=tell):
         if isinstance(outcome, Exception):
-            outcome = _sendable(outcome)
+            outcome = sendable(outcome)
         connection.send(("done", outcome))
 
 
-def _sendable(error: Exception) -> Exception:
+def sendable(error: Exception) -> Exception:
     """The error, or its text where it cannot be pickled."""
     try:
         pickle.loads(pickle.dumps(error))

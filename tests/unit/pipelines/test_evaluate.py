@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,9 @@ from colour_model import predictor
 from mouse_ar.core.metrics import VideoPair, evaluate
 from mouse_ar.core.types import Box, Ethogram, Track
 from mouse_ar.data.training_data import VideoRecord
+from mouse_ar.pipelines.engine import Engine
 from mouse_ar.pipelines.evaluate import evaluate_videos
+from mouse_ar.pipelines.job import ScoringJob
 from mouse_ar.pipelines.tracks import Tracker
 from mouse_ar.report.tables import evaluation_table, markdown_table
 from tiny import ACTIONS, GROOMING, TWITCH
@@ -67,6 +71,34 @@ def test_model_that_sees_the_truth_finds_every_bout(tmp_path: Path) -> None:
     assert result.evaluation.pooled[GROOMING].frames.f1 > 0.9
     assert set(result.scores) == set(result.predicted) == {"test/a.mp4"}
     assert seen[-1] == "classifying 1/1 test/a.mp4"
+
+
+class Backwards:
+    """Does the last video first."""
+
+    def run(self, jobs: Iterable[ScoringJob], **options: Any) -> Iterator[Any]:
+        model = predictor()
+        engine = Engine(model.model, device=model.device, precision="fp32", batch_size=16)
+        yield from reversed(list(engine.run(jobs)))
+
+
+def test_the_order_in_which_videos_are_done_does_not_show(tmp_path: Path) -> None:
+    records = [record(tiny.write_video(tmp_path / f"{n}.mp4", LABELS), LABELS) for n in "abc"]
+    records[1].path.unlink()
+    told: list[tuple[str, int, int]] = []
+    here = evaluate_videos(records, predictor=predictor())
+    away = evaluate_videos(
+        records,
+        predictor=predictor(),
+        pool=Backwards(),  # type: ignore[arg-type]
+        progress=lambda *what: told.append(what),
+    )
+    assert away.to_dict() == here.to_dict()
+    for name in ("predicted", "scores", "timestamps_seconds"):
+        assert (
+            list(getattr(away, name)) == list(getattr(here, name)) == ["test/a.mp4", "test/c.mp4"]
+        )
+    assert told[-1] == ("evaluating videos", 3, 3)
 
 
 def test_wrong_labels_cost_score(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from mouse_ar.core.decoding import DecodingParams
 from mouse_ar.core.types import Ethogram, Track
 from mouse_ar.data.training_data import TrainingData, VideoRecord, open_training_data
 from mouse_ar.pipelines.predictor import load_predictor
+from mouse_ar.pipelines.scoring import score_video
 from mouse_ar.pipelines.store import BusyError
 from mouse_ar.training.fold_split import assign_folds
 from mouse_ar.training.folds import CrossValidation, cross_validate
@@ -104,7 +105,16 @@ def test_clips_are_scored_by_the_model_that_has_not_seen_them(
         predictor = load_predictor(finished / f"fold_{result['fold']}" / CHECKPOINT, device=CPU)
         assert predictor.sha256 == result["checkpoint_sha256"]
         clip = next(clip for clip in loaded.clips if clip.source in result["sources"])
-        own = predictor.score(probe(clip.path), clip.track)
+        meta = probe(clip.path)
+        own = score_video(
+            predictor.model,
+            path=clip.path,
+            meta=meta,
+            track=clip.track,
+            spec=predictor.spec_for(meta),
+            actions=ACTIONS,
+            device=CPU,
+        )
         np.testing.assert_allclose(scores[clip.key].scores_TK, own.scores_TK, atol=1e-3)
 
 

@@ -1,0 +1,1 @@
+"""Several computers: one task for each video on a Ray cluster."""

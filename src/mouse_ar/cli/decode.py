@@ -12,6 +12,7 @@ from mouse_ar.console import ProgressView, out
 from mouse_ar.core.decoding_params import DecodingParams
 from mouse_ar.core.platt import Calibration
 from mouse_ar.core.text import markdown_table
+from mouse_ar.data.files import sha256_of
 from mouse_ar.mvd import read_checkpoint_info
 from mouse_ar.pipelines.redecode import (
     DecodedAgain,
@@ -74,6 +75,7 @@ def _decoding(scores: Path, checkpoint: Path | None) -> Decoding:
             info.actions,
             DecodingParams.from_dict(info.decoding),
             Calibration.from_dict(info.metadata.get("calibration", {})),
+            checkpoint_sha256=sha256_of(checkpoint),
         )
     folders = (scores, scores.parent, scores.parent.parent)
     for folder in folders if scores.is_file() else folders[:2]:

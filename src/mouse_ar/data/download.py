@@ -7,7 +7,6 @@ the file it belongs to; a further call goes on after it where the server lets it
 from __future__ import annotations
 
 import errno
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from filelock import FileLock, Timeout
 from mouse_ar import __version__
 from mouse_ar.data.answers import DownloadError, RetryableError, check_status, page_of
 from mouse_ar.data.disk import NoSpaceError, check_space
+from mouse_ar.data.files import sha256_of
 from mouse_ar.data.partial_file import PartialFile, Version
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "DownloadLimits",
     "Received",
     "download",
-    "sha256_of",
 ]
 
 _PAUSE_STEP_SECONDS = 0.5
@@ -69,12 +68,6 @@ class Received:
     path: Path
     size: int
     sha256: str
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def download(

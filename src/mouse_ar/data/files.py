@@ -1,15 +1,16 @@
-"""Writing files so that a reader never sees half of one."""
+"""Files: written so that a reader never sees half of one, and told apart by their bytes."""
 
 from __future__ import annotations
 
 import filecmp
+import hashlib
 import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["LinkMode", "place_file", "read_json", "write_json", "write_text"]
+__all__ = ["LinkMode", "place_file", "read_json", "sha256_of", "write_json", "write_text"]
 
 LinkMode = Literal["link", "copy"]
 
@@ -101,3 +102,9 @@ def _hard_link(source: Path, target: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

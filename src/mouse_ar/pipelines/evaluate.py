@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ from mouse_ar.core.details import EvaluationDetails, evaluate_details
 from mouse_ar.core.metrics import Evaluation, VideoPair, evaluate
 from mouse_ar.core.platt import Calibration
 from mouse_ar.core.types import ActionScores, Ethogram
+from mouse_ar.data.files import sha256_of
 from mouse_ar.data.second_labels import SecondLabels
 from mouse_ar.data.training_data import VideoRecord
 from mouse_ar.pipelines.engine import Engine
@@ -244,8 +244,7 @@ class _Run:
         )
         if record.track.present_T.any() or tracker is None:
             return make(track=record.track)
-        with record.path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256_of(record.path)
         known = tracker.known(sha256)
         finder = None if known else tracker.finder(meta, sha256=sha256)
         # A frame without a box is then known to show no mouse.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.decoding import DecodingParams, decode
 from mouse_ar.core.platt import Calibration
 from mouse_ar.core.types import ActionScores, ClipSpec, Ethogram
+from mouse_ar.data.files import sha256_of
 from mouse_ar.mvd import MVD, load_checkpoint
 from mouse_ar.pipelines.precision import pick_precision
 from mouse_ar.video.probe import VideoMeta
@@ -107,8 +107,7 @@ def load_predictor(
     decoding = DecodingParams.from_dict(checkpoint.decoding).with_overrides(
         overrides or {}, actions=checkpoint.actions
     )
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256_of(path)
     return Predictor(
         model=checkpoint.model,
         spec=checkpoint.spec,

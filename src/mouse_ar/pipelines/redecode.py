@@ -6,6 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.decoding import DecodingParams, decode
@@ -182,16 +186,24 @@ def _own_scores(
         ValueError: there are none, or they are of another video or model.
     """
     path = scores_path(results.path, key)
-    scores, _, header = load_scores(path)
+    scores, _, header = _checked_scores(path, decoding)
     if header.get("source_sha256") != annotation.provenance.get("source_sha256"):
         raise ValueError(f"{path} belongs to another video of that name.")
+    return scores
+
+
+def _checked_scores(
+    path: Path, decoding: Decoding
+) -> tuple[ActionScores, NDArray[np.float64], dict[str, Any]]:
+    """A file of scores, with time stamps and header; refused where another model made them."""
+    scores, timestamps_seconds, header = load_scores(path)
     model = header.get("checkpoint_sha256")
     if decoding.checkpoint_sha256 not in {None, model}:
         raise ValueError(
-            f"{path}: another model (SHA-256 {model}) has scored this video meanwhile. Run the "
-            "model that you want on it again."
+            f"{path}: another model (SHA-256 {model}) has scored this video. Run the model that "
+            "you want on it again."
         )
-    return scores
+    return scores, timestamps_seconds, header
 
 
 def decode_scores(
@@ -208,7 +220,7 @@ def decode_scores(
     again = DecodedAgain()
     for path in files:
         try:
-            scores, timestamps_seconds, header = load_scores(path)
+            scores, timestamps_seconds, header = _checked_scores(path, decoding)
             ethogram = _decoded(scores, decoding)
         except ValueError as error:
             again.failures[path.name] = str(error)

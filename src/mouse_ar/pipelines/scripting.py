@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mouse_ar.core.types import ActionScores, Track
+from mouse_ar.data.files import sha256_of
 from mouse_ar.detection.choice import open_detector
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.detection.tracking import DETECT_EVERY
@@ -106,8 +106,7 @@ def annotate_video(
     meta = probe(path)
     finder = open_detector(detector) if isinstance(detector, str) else detector
     tracker = Tracker(detector=finder, detect_every=detect_every)
-    with meta.path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = sha256_of(meta.path)
     track = tracker.known(sha256)
     job = ScoringJob(
         key=meta.path.name,

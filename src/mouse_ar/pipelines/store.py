@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.manifest import Manifest, ManifestError
-from mouse_ar.data.files import write_json, write_text
+from mouse_ar.data.files import sha256_of, write_json, write_text
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.data.project_layout import dataset_folder
 from mouse_ar.data.project_meta import merge_meta
@@ -82,8 +81,7 @@ class HashCache:
         known = self._known.get(str(path))
         if known is not None and known[:2] == stamp:
             return str(known[2])
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of(path)
         self._known[str(path)] = [*stamp, digest]
         return digest
 

@@ -15,9 +15,8 @@ from mouse_ar.data.download import (
     DownloadLimits,
     Received,
     download,
-    sha256_of,
 )
-from mouse_ar.data.files import read_json, write_json
+from mouse_ar.data.files import read_json, sha256_of, write_json
 from mouse_ar.data.google_drive import DRIVE, drive_id, drive_locator
 from mouse_ar.mvd import CheckpointError, MVDConfig, check_pretrained
 from mouse_ar.mvd.catalog import CatalogEntry, WeightsCatalog

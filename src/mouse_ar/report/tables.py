@@ -20,7 +20,6 @@ __all__ = [
     "against_tables",
     "evaluated_tables",
     "evaluation_rows",
-    "evaluation_summary",
     "evaluation_table",
     "figure_cells",
     "figures_table",
@@ -45,7 +44,7 @@ EVALUATION_COLUMNS = (
 def evaluation_table(evaluation: Evaluation) -> str:
     """Bout- and frame-level precision, recall and F1 per action, per video and overall."""
     table = markdown_table(EVALUATION_COLUMNS, evaluation_rows(evaluation, everything="**all**"))
-    return f"{table}\n\n{evaluation_summary(evaluation)}"
+    return f"{table}\n\n{_evaluation_summary(evaluation)}"
 
 
 def evaluation_rows(evaluation: Evaluation, *, everything: str) -> list[list[str]]:
@@ -63,7 +62,7 @@ def evaluation_rows(evaluation: Evaluation, *, everything: str) -> list[list[str
     return rows + [_row(everything, a, result) for a, result in evaluation.pooled.items()]
 
 
-def evaluation_summary(evaluation: Evaluation) -> str:
+def _evaluation_summary(evaluation: Evaluation) -> str:
     """The one figure that sums it up, and how bouts were matched."""
     macro = _number(evaluation.macro_bout_f1)
     rule = evaluation.rule

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from made_results import DECODING, FPS, add_result, scores
+from made_results import DECODING, add_result, scores
 from mouse_ar.core.platt import Calibration, Platt
 from mouse_ar.core.types import Bout, Interval
 from mouse_ar.data.annotations import REVIEWED_TAG, ProjectTag, VideoAnnotation
@@ -89,13 +88,12 @@ def test_twice_is_once(folder: Path) -> None:
 
 def test_scores_that_are_gone_or_of_another_video_are_told(folder: Path) -> None:
     scores_path(folder, KEYS[0]).write_bytes(b"no scores")
-    other = json.loads((annotation := next(folder.rglob("b.mp4.json"))).read_text())
-    text = annotation.read_text().replace(f"sha of {KEYS[1]}", "another")
-    assert other
-    annotation.write_text(text)
+    for path in folder.rglob("b.mp4.json"):
+        path.write_text(path.read_text().replace(f"sha of {KEYS[1]}", "another"))
+    assert "another" in "".join(path.read_text() for path in folder.rglob("b.mp4.json"))
     again = decode_results(folder, decoding=Decoding(ACTIONS, DECODING))
     assert "holds no per-frame scores" in again.failures[KEYS[0]]
-    assert KEYS[1] in again.failures
+    assert "belongs to another video" in again.failures[KEYS[1]]
 
 
 def test_only_the_videos_that_are_named_and_only_scores_of_the_same_model(folder: Path) -> None:
@@ -174,5 +172,15 @@ def test_folders_that_do_not_say_how(tmp_path: Path) -> None:
         decoding_of(tmp_path)
     with pytest.raises(ValueError, match="sneezing"):
         Decoding(ACTIONS, DECODING).with_overrides({"sneezing.threshold": 0.1})
-    assert FPS
-    assert TWITCH in ACTIONS.names
+
+
+def test_scores_of_another_model_are_refused(folder: Path, tmp_path: Path) -> None:
+    before = counts(folder)
+    other = Decoding(ACTIONS, DECODING, checkpoint_sha256="f" * 64)
+    for again in (
+        decode_results(folder, decoding=other),
+        decode_scores(score_files(folder), tmp_path / "tables", decoding=other),
+    ):
+        assert len(again.failures) >= 2
+        assert all("another model" in cause for cause in again.failures.values())
+    assert counts(folder) == before

@@ -16,6 +16,7 @@ from mouse_ar.core.aggregation import ScoreAccumulator
 from mouse_ar.core.types import Bout, ClipSpec, Ethogram, Interval, Window
 from mouse_ar.data.training_data import open_training_data
 from mouse_ar.pipelines.predictor import load_predictor
+from mouse_ar.pipelines.scoring import score_video
 from mouse_ar.video.probe import probe
 from tiny import ACTIONS, GROOMING, TWITCH, write_training_data
 
@@ -85,10 +86,20 @@ def test_windows_of_a_demo_are_scored_as_inference_does(script: ModuleType, tmp_
     assert sorted(videos) == sorted(record.key for record in records)
     for record in records:
         meta = probe(record.path)
-        step = script.steps(predictor.spec_for(meta))[1]
+        spec = predictor.spec_for(meta)
+        step = script.steps(spec)[1]
         scores = ScoreAccumulator(meta.num_frames, classes=ACTIONS.classes, fps=meta.fps)
         scores.add(*videos[record.key].at(step))
-        expected = predictor.score(meta, record.track)
+        expected = score_video(
+            predictor.model,
+            path=record.path,
+            meta=meta,
+            track=record.track,
+            spec=spec,
+            actions=ACTIONS,
+            device=torch.device("cpu"),
+            stride_frames=step,
+        )
         np.testing.assert_allclose(scores.result().scores_TK, expected.scores_TK, atol=1e-4)
 
     rows = list(script.demo_rows([tmp_path / "seed0"]))

@@ -5,6 +5,7 @@
     python benchmarks/inference.py VIDEO --only stages        against the slowest stage alone
     python benchmarks/inference.py VIDEO --only length        cost and memory over the length
     python benchmarks/inference.py VIDEO --only detect        with detection
+        --keys rtdetrv2_state_dict_keys.json                  and RT-DETRv2 r18, weights at random
 
 Weights are random: they do not change the speed. Boxes are given, but for ``detect``.
 """
@@ -14,148 +15,39 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-import threading
-import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
-import av
-import cv2
-import numpy as np
 import torch
 from earlier_app import EarlierPath
+from memory import MemoryWatch
+from pipeline_run import (
+    BATCH,
+    SPEC,
+    STRIDE,
+    AlwaysSeen,
+    NoNetwork,
+    lengthened,
+    network,
+    repeat,
+    score,
+    seconds,
+    wandering,
+)
+from random_rtdetr import random_checkpoint
 
-from mouse_ar.core.types import Box, ClipSpec, Track
+from mouse_ar.core.types import ClipSpec
 from mouse_ar.core.windows import plan_windows
-from mouse_ar.data.config_files import load_actions
 from mouse_ar.data.pixels import MEAN, STD
 from mouse_ar.data.stream import iter_groups
-from mouse_ar.detection.background import BackgroundSubtraction
+from mouse_ar.detection.choice import open_detector
 from mouse_ar.detection.protocol import Detector
-from mouse_ar.mvd import MVD, PRESETS
 from mouse_ar.mvd.byte_input import ByteMVD
-from mouse_ar.pipelines.engine import Engine
-from mouse_ar.pipelines.job import ScoringJob
-from mouse_ar.pipelines.meter import Meter
 from mouse_ar.pipelines.precision import autocast, pick_precision
-from mouse_ar.pipelines.tracks import Tracker
 from mouse_ar.video.probe import VideoMeta, probe
-from mouse_ar.video.reader import iter_frames, iter_pictures
-from mouse_ar.video.writer import VideoWriter
+from mouse_ar.video.reader import iter_pictures
 
-ACTIONS = load_actions()
-SPEC = ClipSpec(num_frames=16, sampling_rate=2, input_size=224)
-STRIDE = 16  # of the earlier app; ours is 7 by default
-BATCH = 16
 PARTS = ("ratio", "stages", "length", "detect")
-
-
-class NoNetwork(torch.nn.Module):
-    """Everything but the network, whose embedding normalises: gives scores without looking."""
-
-    takes_bytes = True
-
-    def forward(self, pixels_NCTHW: torch.Tensor) -> torch.Tensor:
-        """Zeros (N, classes)."""
-        return torch.zeros(len(pixels_NCTHW), len(ACTIONS.classes))
-
-
-def network(preset: str, spec: ClipSpec) -> MVD:
-    """A model with random weights."""
-    config = replace(
-        PRESETS[preset],
-        image_size=spec.input_size,
-        num_frames=spec.num_frames,
-        num_classes=len(ACTIONS.classes),
-    )
-    return MVD(config).eval()
-
-
-def wandering(meta: VideoMeta) -> Track:
-    """A box of a third of the picture that moves about."""
-    side = min(meta.width, meta.height) / 3
-    phase = np.arange(meta.num_frames) / meta.fps / 5
-    x = (meta.width - side) * (0.5 + 0.4 * np.sin(phase))
-    y = (meta.height - side) * (0.5 + 0.4 * np.cos(phase))
-    return Track.from_boxes(
-        meta.num_frames,
-        {
-            n: Box(float(x[n]), float(y[n]), float(x[n] + side), float(y[n] + side))
-            for n in range(meta.num_frames)
-        },
-    )
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Wall time of one call."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def score(
-    meta: VideoMeta,
-    model: torch.nn.Module,
-    *,
-    device: torch.device,
-    spec: ClipSpec = SPEC,
-    precision: str = "fp32",
-    stride: int | None = STRIDE,
-    finder: tuple[Detector, int] | None = None,
-    meter: Meter | None = None,
-) -> None:
-    """The pipeline on one video."""
-    with tempfile.TemporaryDirectory() as folder:
-        looking = None
-        if finder is not None:
-            tracker = Tracker(detector=finder[0], detect_every=finder[1], folder=Path(folder))
-            looking = tracker.finder(meta, sha256="benchmark")
-        job = ScoringJob(
-            key=meta.path.name,
-            meta=meta,
-            spec=spec,
-            actions=ACTIONS,
-            track=wandering(meta) if looking is None else None,
-            finder=looking,
-            stride_frames=stride,
-        )
-        engine = Engine(model, device=device, precision=precision, batch_size=BATCH, meter=meter)
-        ((_, outcome),) = engine.run([job])
-        if isinstance(outcome, Exception):
-            raise outcome
-
-
-def repeat(source: Path, target: Path, *, num_frames: int, size: tuple[int, int]) -> Path:
-    """A video of that many frames: the source over and over, scaled."""
-    meta = probe(source)
-    with VideoWriter(target, width=size[0], height=size[1], fps=meta.fps) as out:
-        for count in range(num_frames):
-            if count % meta.num_frames == 0:
-                frames = iter_frames(source, meta=meta)
-            _, frame_HWC = next(frames)
-            out.write(cv2.resize(frame_HWC, size, interpolation=cv2.INTER_AREA))
-    return target
-
-
-def lengthened(source: Path, target: Path, times: int) -> Path:
-    """The same packets several times over, which costs next to nothing."""
-    with av.open(str(target), "w") as out:
-        stream, shift = None, 0
-        for _ in range(times):
-            with av.open(str(source)) as container:
-                video = container.streams.video[0]
-                stream = stream or out.add_stream_from_template(video)
-                end = 0
-                for packet in container.demux(video):
-                    if packet.dts is None:
-                        continue
-                    end = max(end, packet.pts + packet.duration)
-                    packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
-                    packet.stream = stream
-                    out.mux(packet)
-                shift += end
-    return target
 
 
 def ratio(source: Path, folder: Path, device: torch.device, frames: int, rounds: int) -> None:
@@ -233,125 +125,92 @@ def stages(source: Path, folder: Path, device: torch.device, frames: int, rounds
         print(f"| {name} | {statistics.median(values):.2f} | {share:.2f} |", flush=True)
 
 
-def length(source: Path, folder: Path, device: torch.device, minutes: list[int]) -> None:
+def length(
+    source: Path,
+    folder: Path,
+    device: torch.device,
+    minutes: list[int],
+    size: tuple[int, int],
+) -> None:
     """Seconds per minute of video, and what memory grows by after the first minute."""
     spec = ClipSpec(num_frames=8, sampling_rate=2, input_size=32)
     model = network("vit_tiny", spec).to(device)
-    one = repeat(source, folder / "one.mp4", num_frames=1800, size=(320, 240))
-    print("\n| minutes, 320x240 | seconds per minute of video | RSS growth, MB |\n|---|---|---|")
+    one = repeat(source, folder / "one.mp4", num_frames=1800, size=size)
+    print(f"\n| minutes, {size[0]}x{size[1]} | seconds per minute | memory's growth, MB |")
+    print("|---|---|---|", flush=True)
+    score(probe(one), model, device=device, spec=spec, stride=None)  # start-up belongs to no length
     for count in minutes:
         meta = probe(lengthened(one, folder / f"{count}.mp4", count))
-        memory = _Memory()
+        memory = MemoryWatch()
         with memory:
             taken = seconds(
                 lambda meta=meta: score(meta, model, device=device, spec=spec, stride=None)
             )
-        growth = memory.growth_mb(after=taken / count)
+        growth = memory.growth_mb(after=taken / count if count > 1 else 0)
         print(f"| {count} | {taken / count:.2f} | {growth:.0f} |", flush=True)
 
 
-class _Memory:
-    """Watches the memory of this process."""
-
-    def __init__(self) -> None:
-        self._samples: list[tuple[float, float]] = []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._began = time.perf_counter()
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(0.1):
-            pages = int(Path("/proc/self/statm").read_text().split()[1])
-            self._samples.append((time.perf_counter() - self._began, pages * 4096 / 1e6))
-
-    def growth_mb(self, *, after: float) -> float:
-        """The most that there was over what there was at a time."""
-        at = next((mb for moment, mb in self._samples if moment >= after), None)
-        rest = [mb for moment, mb in self._samples if moment >= after]
-        return 0.0 if at is None else max(rest) - at
+def detectors(names: list[str], keys: Path | None, folder: Path) -> dict[str, Detector]:
+    """Those to measure, by name; with keys of checkpoints also an RT-DETRv2 r18 at random."""
+    found = {name: open_detector(name) for name in names}
+    if keys is not None:
+        path = random_checkpoint(keys, "r18vd", folder)
+        found["RT-DETRv2 r18"] = AlwaysSeen(open_detector(f"rtdetrv2:{path}"))
+    return found
 
 
-def random_rtdetr() -> Detector:
-    """RT-DETRv2 r18 as it is published, with random weights."""
-    from transformers import RTDetrResNetConfig, RTDetrV2Config, RTDetrV2ForObjectDetection
-
-    class Finder:
-        """Runs the network on 640 x 640 pixels; what it finds is a box in the middle."""
-
-        fingerprint = "random-r18"
-
-        def __init__(self) -> None:
-            backbone = RTDetrResNetConfig(
-                layer_type="basic",
-                depths=[2, 2, 2, 2],
-                hidden_sizes=[64, 128, 256, 512],
-                out_indices=[2, 3, 4],
-            )
-            config = RTDetrV2Config(
-                backbone_config=backbone,
-                encoder_in_channels=[128, 256, 512],
-                hidden_expansion=0.5,
-                decoder_layers=3,
-                freeze_backbone_batch_norms=False,
-                num_labels=1,
-            )
-            self.model = RTDetrV2ForObjectDetection(config).eval()
-
-        def prepare(self, path: Path, *, meta: VideoMeta | None = None) -> None:
-            """Nothing to learn."""
-
-        @torch.inference_mode()
-        def detect(self, frames_NHWC: np.ndarray) -> list[list[object]]:
-            from mouse_ar.detection.protocol import Detection
-
-            pixels = torch.from_numpy(frames_NHWC).permute(0, 3, 1, 2).float() / 255
-            self.model(torch.nn.functional.interpolate(pixels, size=(640, 640)))
-            height, width = frames_NHWC.shape[1:3]
-            box = Box(width / 3, height / 3, 2 * width / 3, 2 * height / 3)
-            return [[Detection(box, 0.9)] for _ in frames_NHWC]
-
-    return Finder()  # type: ignore[return-value]
-
-
-def detect(source: Path, folder: Path, device: torch.device, frames: int) -> None:
-    """Decoding, detection and cropping without the network."""
+def detect(
+    source: Path, folder: Path, device: torch.device, frames: int, found: dict[str, Detector]
+) -> None:
+    """Frames per second with detection, with and without the network behind it."""
     meta = probe(repeat(source, folder / "d.mp4", num_frames=frames, size=(640, 480)))
-    print("\n| detector | every | frames per second, without the MVD network |\n|---|---|---|")
-    nothing = NoNetwork()
-    given = meta.num_frames / seconds(lambda: score(meta, nothing, device=device))
-    print(f"| boxes given | | {given:.0f} |", flush=True)
-    makers: dict[str, Callable[[], Detector]] = {
-        "background": BackgroundSubtraction,
-        "RT-DETRv2 r18": random_rtdetr,
-    }
-    for name, make in makers.items():
-        detector = make()
+    networks = (NoNetwork(), network("vit_small", SPEC).to(device))
+
+    def row(name: str, finder: tuple[Detector, int] | None) -> None:
+        fps = (
+            meta.num_frames
+            / seconds(lambda model=model: score(meta, model, device=device, finder=finder))
+            for model in networks
+        )
+        cells = " | ".join(f"{value:.1f}" for value in fps)
+        print(f"| {name} | {finder[1] if finder else ''} | {cells} |", flush=True)
+
+    print("\n| boxes | looks every | no network, frames/s | ViT-S fp32, frames/s |")
+    print("|---|---|---|---|", flush=True)
+    row("given", None)
+    for name, detector in found.items():
         for every in (1, 4, 8):
-            taken = seconds(
-                lambda detector=detector, every=every: score(
-                    meta, nothing, device=device, finder=(detector, every)
-                )
-            )
-            print(f"| {name} | {every} | {meta.num_frames / taken:.0f} |", flush=True)
+            row(name, (detector, every))
 
 
-def main() -> None:
-    """Run the parts that are asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+def picture_size(text: str) -> tuple[int, int]:
+    """Of WIDTHxHEIGHT."""
+    width, height = text.split("x")
+    return int(width), int(height)
+
+
+def options_of() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("video", type=Path, help="a video of a mouse")
     parser.add_argument("--only", choices=PARTS, action="append")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--frames", type=int, default=256, help="of the excerpts")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--minutes", type=int, nargs="+", default=[1, 5, 20, 60])
-    options = parser.parse_args()
+    parser.add_argument("--minutes", type=int, nargs="+", default=[1, 5, 20, 60], help="of length")
+    parser.add_argument(
+        "--size", type=picture_size, default=(320, 240), help="of length's pictures"
+    )
+    parser.add_argument("--detector", action="append", help="as of mouse-ar; default background")
+    parser.add_argument("--keys", type=Path, help="names and shapes of RT-DETRv2's weights")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the parts that are asked for."""
+    options = options_of()
     device = torch.device(options.device)
     torch.manual_seed(0)
     wanted = options.only or PARTS
@@ -363,9 +222,10 @@ def main() -> None:
         if "stages" in wanted:
             stages(options.video, folder, device, options.frames, options.rounds)
         if "length" in wanted:
-            length(options.video, folder, device, options.minutes)
+            length(options.video, folder, device, options.minutes, options.size)
         if "detect" in wanted:
-            detect(options.video, folder, device, options.frames)
+            found = detectors(options.detector or ["background"], options.keys, folder)
+            detect(options.video, folder, device, options.frames, found)
 
 
 if __name__ == "__main__":

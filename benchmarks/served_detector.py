@@ -1,17 +1,16 @@
 """Images per second of one RT-DETRv2: in process, over HTTP, and by the SDK's own per-image call.
 
-    python tests/benchmarks/served_detector.py --keys rtdetrv2_state_dict_keys.json
-    python tests/benchmarks/served_detector.py --model best.pth
+    python benchmarks/served_detector.py --keys rtdetrv2_state_dict_keys.json
+    python benchmarks/served_detector.py --model best.pth
 
 All three in turns on one machine; the service is `mouse-ar serve-detector` in a process of its own.
 With `--keys` (names and shapes of the original's weights) the weights are random, which costs the
-same time. It is no script of `scripts/` because it needs the Supervisely SDK.
+same time.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import socket
 import subprocess
@@ -23,31 +22,15 @@ from pathlib import Path
 
 import httpx
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
+from random_rtdetr import random_checkpoint
 
 from mouse_ar.detection.choice import open_detector
 from mouse_ar.detection.remote import RemoteDetector
 from mouse_ar.synthetic import SyntheticConfig, make_video
 
 WAIT_SECONDS = 120
-
-
-def random_checkpoint(keys: Path, backbone: str, folder: Path) -> Path:
-    """Weights of the names and shapes of a backbone, as the original code would save them."""
-    generator = torch.Generator().manual_seed(0)
-    weights = {}
-    for name, shape in json.loads(keys.read_text())[backbone].items():
-        noise = torch.randn(shape, generator=generator)
-        scale = float(np.prod(shape[1:])) ** -0.5 if len(shape) > 1 else 0.02
-        weights[name] = noise.abs() + 0.5 if name.endswith("running_var") else noise * scale
-        if name.endswith("num_points_scale"):
-            weights[name] = torch.full(shape, 0.25)
-        if name.endswith("num_batches_tracked"):
-            weights[name] = torch.tensor(0)
-    torch.save({"ema": {"module": weights}}, folder / "random.pth")
-    return folder / "random.pth"
 
 
 def pictures(count: int) -> NDArray[np.uint8]:

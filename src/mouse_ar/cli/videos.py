@@ -88,6 +88,14 @@ def infer(
             "auto allows bf16 if it is faster."
         ),
     ] = None,
+    compiled: Annotated[
+        bool,
+        typer.Option(
+            "--compile",
+            help="Compile the model at the start (torch.compile): up to a minute, which pays for "
+            "hours of video on a GPU. Wants a C++ compiler.",
+        ),
+    ] = False,
     ray: RayOption = None,
     ray_cpus: RayCpusOption = 1.0,
     ray_memory: RayMemoryOption = 0.0,
@@ -99,6 +107,8 @@ def infer(
         raise ValueError("Give one of --device (also with --ray) and --devices, not both.")
     if ray:
         source, output, checkpoint = source.absolute(), output.absolute(), checkpoint.absolute()
+        if compiled:
+            raise ValueError("--compile pays on one computer only: leave it out with --ray.")
     if names or ray:
         detector = detector_for_many(detector, option="--devices" if names else "--ray")
     loading = partial(load_predictor, checkpoint, overrides=numbers_from(config, overrides))
@@ -116,7 +126,7 @@ def infer(
         )
         if fleet is None:
             device = device or (names[0] if names else None)
-            loading = partial(loading, precision=precision)
+            loading = partial(loading, precision=precision, compiled=compiled)
             predictor = loading(device=pick_device(device))
             finder = stack.enter_context(finding(device=device))
             if names:

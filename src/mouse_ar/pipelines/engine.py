@@ -18,6 +18,7 @@ from mouse_ar.data.cutting import WindowGroup
 from mouse_ar.data.pixels import MEAN, STD, normalise
 from mouse_ar.mvd import MVD
 from mouse_ar.mvd.byte_input import ByteMVD
+from mouse_ar.pipelines.compiling import compile_model
 from mouse_ar.pipelines.job import Scored, ScoringJob, VideoScoring
 from mouse_ar.pipelines.meter import Meter
 from mouse_ar.pipelines.partial import SAVE_SECONDS
@@ -73,6 +74,10 @@ class Engine:
             that saves no time: each video's numbers then depend on nothing but itself.
         meter: counts times.
         save_seconds: how often what is done of long videos is kept.
+        compiled: run an MVD through ``torch.compile``: up to a minute at the start.
+
+    Raises:
+        CompileError: ``torch.compile`` does not work on this computer.
     """
 
     def __init__(
@@ -85,9 +90,12 @@ class Engine:
         mix: bool | None = None,
         meter: Meter | None = None,
         save_seconds: float = SAVE_SECONDS,
+        compiled: bool = False,
     ) -> None:
         if isinstance(model, MVD):
             model = ByteMVD(model, mean=MEAN, std=STD)
+            if compiled:
+                compile_model(model, precision=precision, device=device)
         self._model, self._device, self._precision = model, device, precision
         self._takes_bytes = bool(getattr(model, "takes_bytes", False))
         self._batch_size, self._save_seconds = batch_size, save_seconds

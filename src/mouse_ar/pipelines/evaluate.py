@@ -20,7 +20,6 @@ from mouse_ar.core.types import ActionScores, Ethogram
 from mouse_ar.data.files import sha256_of
 from mouse_ar.data.second_labels import SecondLabels
 from mouse_ar.data.training_data import VideoRecord
-from mouse_ar.pipelines.engine import Engine
 from mouse_ar.pipelines.human import AgainstHuman, against_human, operating_thresholds
 from mouse_ar.pipelines.job import Scored, ScoringJob
 from mouse_ar.pipelines.predictor import Predictor
@@ -110,14 +109,7 @@ def evaluate_videos(
     require_videos(records)
     run = _Run(records, predictor, tracker=tracker, stride_frames=stride_frames)
     run.score_all(
-        pool
-        or Engine(
-            predictor.model,
-            device=predictor.device,
-            precision=predictor.precision,
-            batch_size=batch_size,
-            mix=False,
-        ),
+        pool or predictor.engine(batch_size=batch_size, mix=False),
         progress=progress or (lambda what, done, total: None),
         counted=pool is not None,
     )

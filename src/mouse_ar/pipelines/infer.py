@@ -10,7 +10,6 @@ from mouse_ar.data.annotations import VideoAnnotation
 from mouse_ar.data.files import write_json
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.detection.tracking import DETECT_EVERY
-from mouse_ar.pipelines.engine import Engine
 from mouse_ar.pipelines.infer_run import InferReport, InferRun, Progress, VideoTask
 from mouse_ar.pipelines.inputs import InputVideo, find_videos
 from mouse_ar.pipelines.job import Scored, ScoringJob
@@ -105,13 +104,7 @@ def infer(
         tasks = _Tasks(run, videos, overlay=overlay, progress=tell, meter=meter)
         engine: Pool
         if workers is None:
-            engine = Engine(
-                predictor.model,
-                device=predictor.device,
-                precision=predictor.precision,
-                batch_size=batch_size,
-                meter=meter,
-            )
+            engine = predictor.engine(batch_size=batch_size, meter=meter)
         else:
             engine = workers.pool(detect_every=detect_every, batch_size=batch_size, meter=meter)
         # Fetched videos are on disk one at a time.

@@ -14,6 +14,8 @@ from mouse_ar.core.platt import Calibration
 from mouse_ar.core.types import ActionScores, ClipSpec, Ethogram
 from mouse_ar.data.files import sha256_of
 from mouse_ar.mvd import MVD, load_checkpoint
+from mouse_ar.pipelines.engine import Engine
+from mouse_ar.pipelines.meter import Meter
 from mouse_ar.pipelines.precision import pick_precision
 from mouse_ar.video.probe import VideoMeta
 
@@ -49,6 +51,7 @@ class Predictor:
         device: where the model is.
         precision: in which it computes: fp32, bf16 or fp16.
         calibration: makes probabilities of scores; fitted in training.
+        compiled: run it through ``torch.compile``.
     """
 
     model: MVD
@@ -60,6 +63,21 @@ class Predictor:
     device: torch.device
     precision: str = "fp32"
     calibration: Calibration = field(default_factory=Calibration)
+    compiled: bool = False
+
+    def engine(
+        self, *, batch_size: int, meter: Meter | None = None, mix: bool | None = None
+    ) -> Engine:
+        """What scores videos with it in this process; see :class:`~.engine.Engine`."""
+        return Engine(
+            self.model,
+            device=self.device,
+            precision=self.precision,
+            batch_size=batch_size,
+            mix=mix,
+            meter=meter,
+            compiled=self.compiled,
+        )
 
     def spec_for(self, meta: VideoMeta) -> ClipSpec:
         """The ClipSpec at a video's frame rate."""
@@ -89,6 +107,7 @@ def load_predictor(
     device: torch.device,
     overrides: Mapping[str, float] | None = None,
     precision: str | None = None,
+    compiled: bool = False,
 ) -> Predictor:
     """Load a checkpoint written by training.
 
@@ -97,6 +116,7 @@ def load_predictor(
         device: where the model shall run.
         overrides: decoding values by ``action.parameter``.
         precision: see :func:`~mouse_ar.pipelines.precision.pick_precision`.
+        compiled: run the model through ``torch.compile``.
 
     Raises:
         CheckpointError: not one of our checkpoints, with the reason.
@@ -118,4 +138,5 @@ def load_predictor(
         device=device,
         precision=pick_precision(precision, model=checkpoint.model, device=device),
         calibration=Calibration.from_dict(checkpoint.metadata.get("calibration", {})),
+        compiled=compiled,
     )

@@ -11,7 +11,6 @@ from mouse_ar.data.files import sha256_of
 from mouse_ar.detection.choice import open_detector
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.detection.tracking import DETECT_EVERY
-from mouse_ar.pipelines.engine import Engine
 from mouse_ar.pipelines.job import ScoringJob
 from mouse_ar.pipelines.predictor import Predictor, load_predictor, pick_device
 from mouse_ar.pipelines.results import VideoResult
@@ -117,10 +116,7 @@ def annotate_video(
         finder=None if track else tracker.finder(meta, sha256=sha256),
         without_mouse=True,
     )
-    engine = Engine(
-        model.model, device=model.device, precision=model.precision, batch_size=batch_size
-    )
-    ((_, scored),) = engine.run([job])
+    ((_, scored),) = model.engine(batch_size=batch_size).run([job])
     if isinstance(scored, Exception):
         raise scored
     ethogram = model.decode(scored.scores)

@@ -242,32 +242,18 @@ def _work(
         try:
             predictor = workers.predictor(device=torch.device(device))
             detector = stack.enter_context(workers.detector(device=device))
+            meter = Meter()
+            engine = predictor.engine(batch_size=batch_size, meter=meter)
         except Exception as error:
             connection.send(("unable", sendable(error)))
             return
         # Whoever started this process may be gone.
         stack.enter_context(suppress(EOFError, BrokenPipeError, ConnectionResetError))
-        _serve(connection, predictor, detector, detect_every=detect_every, batch_size=batch_size)
+        tracker = Tracker(detector=detector, detect_every=detect_every)
+        _serve(connection, engine, tracker, meter=meter)
 
 
-def _serve(
-    connection: Connection,
-    predictor: Predictor,
-    detector: Detector,
-    *,
-    detect_every: int,
-    batch_size: int,
-) -> None:
-    meter = Meter()
-    tracker = Tracker(detector=detector, detect_every=detect_every)
-    engine = Engine(
-        predictor.model,
-        device=predictor.device,
-        precision=predictor.precision,
-        batch_size=batch_size,
-        meter=meter,
-    )
-
+def _serve(connection: Connection, engine: Engine, tracker: Tracker, *, meter: Meter) -> None:
     def jobs() -> Iterator[ScoringJob]:
         while True:
             yield connection.recv().job(lambda: tracker)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch._inductor import config as inductor_config
 
 import tiny
 from mouse_ar.core.aggregation import ScoreAccumulator
@@ -26,6 +29,7 @@ from mouse_ar.detection.tracking import fill_track
 from mouse_ar.mvd import MVD, PRESETS
 from mouse_ar.mvd.byte_input import ByteMVD
 from mouse_ar.pipelines import job as job_module
+from mouse_ar.pipelines.compiling import CompileError
 from mouse_ar.pipelines.engine import Engine
 from mouse_ar.pipelines.job import Scored, ScoringJob, default_stride
 from mouse_ar.pipelines.partial import PartialStore
@@ -295,3 +299,21 @@ def test_a_job_knows_its_track_or_how_to_find_it(tmp_path: Path) -> None:
     meta: VideoMeta = probe(tiny.write_video(tmp_path / "v.mp4", num_frames=3))
     with pytest.raises(ValueError, match="either the track or what finds the mouse"):
         ScoringJob(key="v", meta=meta, spec=SPEC, actions=ACTIONS)
+
+
+def test_a_compiled_model_scores_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("g++") is None:  # graph and shapes are the same without code of their own
+        monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    path = tiny.write_video(tmp_path / "v.mp4", [(GROOMING, 10, 20)], num_frames=37)
+    network, job = model(), job_of(path, Walker(), tmp_path)
+    (plain,) = score([job], network)
+    (compiled,) = score([job], network, compiled=True)
+    np.testing.assert_allclose(compiled.scores.scores_TK, plain.scores.scores_TK, atol=1e-4)
+
+
+def test_a_missing_compiler_is_told_before_any_video(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setattr(inductor_config.cpp, "cxx", ("no-such-compiler",))
+    torch.compiler.reset()
+    with pytest.raises(CompileError, match="--compile"):
+        engine(model(seed=1), compiled=True)

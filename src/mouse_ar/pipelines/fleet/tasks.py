@@ -19,7 +19,7 @@ from torch import nn
 
 from mouse_ar.core.types import Track
 from mouse_ar.detection.protocol import Detector
-from mouse_ar.pipelines.engine import Engine, JobProgress
+from mouse_ar.pipelines.engine import JobProgress
 from mouse_ar.pipelines.fleet.cluster import Fleet
 from mouse_ar.pipelines.fleet.needs import FleetError
 from mouse_ar.pipelines.job import Scored, ScoringJob
@@ -266,13 +266,7 @@ def _score(task: _Scoring) -> tuple[Scored | Exception, dict[str, float]]:
     opened, meter = _opened(task.tools), Meter()
     predictor = opened.predictor
     job = task.order.job(lambda: opened.tracker(task.detect_every))
-    engine = Engine(
-        predictor.model,
-        device=predictor.device,
-        precision=predictor.precision,
-        batch_size=task.batch_size,
-        meter=meter,
-    )
+    engine = predictor.engine(batch_size=task.batch_size, meter=meter)
     ((_, outcome),) = engine.run([job])
     return sendable(outcome) if isinstance(outcome, Exception) else outcome, meter.drain()
 

@@ -14,12 +14,11 @@ from mouse_ar.core.platt import Calibration
 from mouse_ar.core.text import markdown_table
 from mouse_ar.data.files import sha256_of
 from mouse_ar.mvd import read_checkpoint_info
+from mouse_ar.pipelines.bout_decoding import Decoding
 from mouse_ar.pipelines.redecode import (
     DecodedAgain,
-    Decoding,
     decode_results,
     decode_scores,
-    decoding_of,
     score_files,
 )
 
@@ -79,7 +78,7 @@ def _decoding(scores: Path, checkpoint: Path | None) -> Decoding:
         )
     folders = (scores, scores.parent, scores.parent.parent)
     for folder in folders if scores.is_file() else folders[:2]:
-        if (found := decoding_of(folder)) is not None:
+        if (found := Decoding.of_results(folder)) is not None:
             return found
     raise ValueError(
         f"{scores}: nothing there says how its bouts were made (no run.json with actions and "

@@ -158,6 +158,8 @@ def evaluate(
         model=model_facts(checkpoint, predictor) if checkpoint and predictor else None,
         facts={"data": data, "split": split} | ({"second annotator": against} if against else {}),
     )
+    if predictor is not None:  # so that `decode` knows what to start from
+        predictor.decoder.write(output, checkpoint_sha256=predictor.sha256)
     if result.failures:
         raise typer.Exit(1)
 

@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 
 from mouse_ar.data.annotations import VideoAnnotation
-from mouse_ar.data.files import write_json
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.detection.tracking import DETECT_EVERY
 from mouse_ar.pipelines.infer_run import InferReport, InferRun, Progress, VideoTask
@@ -114,17 +113,11 @@ def infer(
         run.store.hashes.save()
         report.tabulated = run.all_results(report)
         write_tables(output, report.tabulated, actions=predictor.actions, bin_minutes=bin_minutes)
-        write_json(
-            output / "run.json",
-            {
-                "checkpoint_sha256": predictor.sha256,
-                "actions": predictor.actions.to_dict(),
-                "decoding": predictor.decoding.to_dict(),
-                "calibration": predictor.calibration.to_dict(),
-                "failures": report.failures,
-                "warnings": report.warnings,
-            },
-            indent=1,
+        predictor.decoder.write(
+            output,
+            checkpoint_sha256=predictor.sha256,
+            failures=report.failures,
+            warnings=report.warnings,
         )
     return report
 

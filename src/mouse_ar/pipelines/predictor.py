@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 
 from mouse_ar.core.actions import ActionSet
-from mouse_ar.core.decoding import DecodingParams, decode
+from mouse_ar.core.decoding_params import DecodingParams
 from mouse_ar.core.platt import Calibration
 from mouse_ar.core.types import ActionScores, ClipSpec, Ethogram
 from mouse_ar.data.files import sha256_of
 from mouse_ar.mvd import MVD, load_checkpoint
+from mouse_ar.pipelines.bout_decoding import Decoding
 from mouse_ar.pipelines.engine import Engine
 from mouse_ar.pipelines.meter import Meter
 from mouse_ar.pipelines.precision import pick_precision
@@ -83,11 +84,14 @@ class Predictor:
         """The ClipSpec at a video's frame rate."""
         return self.spec.for_fps(meta.fps, reference_fps=self.training_fps)
 
+    @property
+    def decoder(self) -> Decoding:
+        """What turns its scores into bouts."""
+        return Decoding(self.actions, self.decoding, self.calibration, self.sha256)
+
     def decode(self, scores: ActionScores) -> Ethogram:
         """Bouts of a video from its scores."""
-        return decode(
-            scores, actions=self.actions, params=self.decoding, calibration=self.calibration
-        )
+        return self.decoder.bouts(scores)
 
     def fps_warning(self, meta: VideoMeta) -> str | None:
         """What to tell the user when a video's frame rate differs from the training videos'."""

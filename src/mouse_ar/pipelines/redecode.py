@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mouse_ar.core.actions import ActionSet
-from mouse_ar.core.decoding import DecodingParams, decode
-from mouse_ar.core.platt import Calibration
-from mouse_ar.core.types import ActionScores, Ethogram
+from mouse_ar.core.types import ActionScores
 from mouse_ar.data.annotations import VideoAnnotation
-from mouse_ar.data.files import read_json, write_json
+from mouse_ar.data.files import read_json
+from mouse_ar.pipelines.bout_decoding import RUN_NAME, Decoding
 from mouse_ar.pipelines.results import VideoResult, load_scores, scores_path, write_tables
 from mouse_ar.pipelines.results_folder import ResultsFolder, open_results
 from mouse_ar.pipelines.store import Store
@@ -24,40 +22,12 @@ from mouse_ar.video.failures import VIDEO_FAILURES
 
 __all__ = [
     "DecodedAgain",
-    "Decoding",
     "decode_results",
     "decode_scores",
-    "decoding_of",
     "score_files",
 ]
 
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """Everything that turns scores into bouts.
-
-    Args:
-        actions: what to decode.
-        params: decoding of each action.
-        calibration: makes probabilities of the scores, for the confidence.
-        checkpoint_sha256: of the model that all this belongs to; scores of another one are then
-            refused.
-    """
-
-    actions: ActionSet
-    params: DecodingParams
-    calibration: Calibration = field(default_factory=Calibration)
-    checkpoint_sha256: str | None = None
-
-    def with_overrides(self, values: Mapping[str, float]) -> Decoding:
-        """The same with some parameters replaced, by ``action.parameter``.
-
-        Raises:
-            ValueError: on an unknown action or parameter, or values that do not go together.
-        """
-        return replace(self, params=self.params.with_overrides(values, actions=self.actions))
 
 
 @dataclass
@@ -79,26 +49,6 @@ class DecodedAgain:
     decoded: list[str] = field(default_factory=list)
     reviewed: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
-
-
-def decoding_of(folder: Path) -> Decoding | None:
-    """What the bouts of a folder of results were made with, where it says so.
-
-    Raises:
-        ValueError: its ``run.json`` is damaged.
-    """
-    path = folder / "run.json"
-    said = read_json(path) if path.is_file() else {}
-    if not (said.get("actions") and said.get("decoding")):
-        return None
-    try:
-        return Decoding(
-            ActionSet.from_dict(said["actions"]),
-            DecodingParams.from_dict(said["decoding"]),
-            Calibration.from_dict(said.get("calibration") or {}),
-        )
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise ValueError(f"{path}: {error}") from error
 
 
 def decode_results(
@@ -139,7 +89,8 @@ def decode_results(
             )
             tell("decoding", number, len(results.videos))
         write_tables(folder, again.results, actions=decoding.actions, bin_minutes=bin_minutes)
-        _note(folder / "run.json", decoding)
+        run = folder / RUN_NAME
+        decoding.write(folder, **(read_json(run) if run.is_file() else {}))
     return again
 
 
@@ -158,7 +109,7 @@ def _again(
     dataset, name = video.key.rsplit("/", 1)
     annotation = results.project.read(results.video(video.key))
     try:
-        ethogram = _decoded(_own_scores(results, video.key, annotation, decoding), decoding)
+        ethogram = decoding.bouts(_own_scores(results, video.key, annotation, decoding))
         results.project.write(dataset, name, replace(annotation, bouts=ethogram.bouts))
         result = replace(video, ethogram=ethogram)
         found = publish(result) if publish is not None else None
@@ -221,7 +172,7 @@ def decode_scores(
     for path in files:
         try:
             scores, timestamps_seconds, header = _checked_scores(path, decoding)
-            ethogram = _decoded(scores, decoding)
+            ethogram = decoding.bouts(scores)
         except ValueError as error:
             again.failures[path.name] = str(error)
             continue
@@ -249,23 +200,3 @@ def score_files(place: Path) -> Iterator[Path]:
             "wrote, its folder scores/, or one .npz file of it."
         )
     yield from found
-
-
-def _decoded(scores: ActionScores, decoding: Decoding) -> Ethogram:
-    return decode(
-        scores,
-        actions=decoding.actions,
-        params=decoding.params,
-        calibration=decoding.calibration,
-    )
-
-
-def _note(path: Path, decoding: Decoding) -> None:
-    """Say in ``run.json`` what the bouts are made with from now on."""
-    said = read_json(path) if path.is_file() else {}
-    now = {
-        "actions": decoding.actions.to_dict(),
-        "decoding": decoding.params.to_dict(),
-        "calibration": decoding.calibration.to_dict(),
-    }
-    write_json(path, {**said, **now}, indent=1)

@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mouse_ar.core.actions import ActionSet
-from mouse_ar.core.decoding_params import DecodingParams
 from mouse_ar.core.types import ActionScores, Ethogram
 from mouse_ar.data.annotations import REVIEWED_TAG
 from mouse_ar.data.config_files import load_actions
-from mouse_ar.data.files import read_json
 from mouse_ar.data.local_project import LocalProject
 from mouse_ar.data.project_layout import ProjectVideo
+from mouse_ar.pipelines.bout_decoding import Decoding
 from mouse_ar.pipelines.results import VideoResult, load_scores, scores_path
 from mouse_ar.video.failures import VIDEO_FAILURES
 from mouse_ar.video.probe import probe
@@ -44,7 +43,7 @@ class ResultsFolder:
     path: Path
     project: LocalProject
     results: Mapping[str, VideoResult]
-    decoding: DecodingParams | None = None
+    decoding: Decoding | None = None
     failures: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -87,13 +86,9 @@ def open_results(folder: Path, *, actions: ActionSet | None = None) -> ResultsFo
             f"{folder} holds no results: expected the folder that `mouse-ar infer` wrote, with "
             "project/ and scores/ in it."
         )
-    said = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
-    try:
-        kept = ActionSet.from_dict(said["actions"]) if said.get("actions") else load_actions()
-        decoding = DecodingParams.from_dict(said["decoding"]) if said.get("decoding") else None
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{folder / 'run.json'}: {error}") from error
-    project = LocalProject.open(folder / "project", actions=actions or kept, with_files=False)
+    decoding = Decoding.of_results(folder)
+    actions = actions or (decoding.actions if decoding else load_actions())
+    project = LocalProject.open(folder / "project", actions=actions, with_files=False)
     results, failures = {}, {}
     for video in project.videos():
         try:

@@ -92,7 +92,8 @@ def review_queue(
         ValueError: nobody knows how the results were decoded, or a video fits several in
             ``labels``.
     """
-    decoding = decoding or results.decoding
+    if decoding is None and results.decoding is not None:
+        decoding = results.decoding.params
     if decoding is None:
         raise ValueError(
             f"{results.path} does not say how its bouts were decoded: run `mouse-ar infer` again, "

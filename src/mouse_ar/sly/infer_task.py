@@ -12,9 +12,10 @@ from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.decoding_params import DecodingParams
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.mvd import CheckpointError, CheckpointInfo, read_checkpoint_info
+from mouse_ar.pipelines.bout_decoding import Decoding
 from mouse_ar.pipelines.infer_run import InferReport
 from mouse_ar.pipelines.predictor import load_predictor, pick_device
-from mouse_ar.pipelines.redecode import DecodedAgain, Decoding
+from mouse_ar.pipelines.redecode import DecodedAgain
 from mouse_ar.sly.claims import check_claim
 from mouse_ar.sly.connection import Connection
 from mouse_ar.sly.infer_project import infer_project
@@ -208,10 +209,7 @@ def infer_task(
             progress=progress,
         )
     shutil.rmtree(work / "run", ignore_errors=True)
-    decoding = Decoding(
-        predictor.actions, predictor.decoding, predictor.calibration, predictor.sha256
-    )
-    return InferOutcome(report, target, decoding, _files(target, team_id=team_id))
+    return InferOutcome(report, target, predictor.decoder, _files(target, team_id=team_id))
 
 
 def redecode_task(

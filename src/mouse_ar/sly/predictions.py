@@ -9,6 +9,7 @@ from pathlib import Path
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.core.decoding_params import DecodingParams
 from mouse_ar.data.annotations import REVIEWED_TAG, VideoAnnotation
+from mouse_ar.pipelines.bout_decoding import RUN_NAME
 from mouse_ar.pipelines.infer_run import InferReport
 from mouse_ar.pipelines.results import scores_path
 from mouse_ar.report.ethogram import plot_ethograms
@@ -21,7 +22,6 @@ from mouse_ar.sly.videos import RemoteVideo
 
 __all__ = [
     "REPORT_NAME",
-    "RUN_NAME",
     "TABLES",
     "fetch_run",
     "fetch_scores",
@@ -35,7 +35,6 @@ __all__ = [
 
 TABLES = ("bouts.csv", "summary.csv")
 REPORT_NAME = "report.html"
-RUN_NAME = "run.json"
 
 Progress = Callable[[str, int, int], None]
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from mouse_ar.data.annotations import REVIEWED_TAG, VideoAnnotation
 from mouse_ar.data.local_project import LocalProject
+from mouse_ar.pipelines.bout_decoding import Decoding
 from mouse_ar.pipelines.infer_run import InferReport
-from mouse_ar.pipelines.redecode import DecodedAgain, Decoding, decode_results
+from mouse_ar.pipelines.redecode import DecodedAgain, decode_results
 from mouse_ar.pipelines.results import VideoResult, scores_path
 from mouse_ar.sly.annotations import write_annotation
 from mouse_ar.sly.claims import claimed

@@ -11,11 +11,10 @@ from made_results import DECODING, add_result, scores
 from mouse_ar.core.platt import Calibration, Platt
 from mouse_ar.core.types import Bout, Interval
 from mouse_ar.data.annotations import REVIEWED_TAG, ProjectTag, VideoAnnotation
+from mouse_ar.pipelines.bout_decoding import Decoding
 from mouse_ar.pipelines.redecode import (
-    Decoding,
     decode_results,
     decode_scores,
-    decoding_of,
     score_files,
 )
 from mouse_ar.pipelines.results import VideoResult, scores_path
@@ -45,7 +44,7 @@ def counts(folder: Path) -> dict[str, int]:
 
 def test_a_lower_threshold_finds_the_unsure_bout_and_reviewed_videos_stay(folder: Path) -> None:
     assert counts(folder) == dict(zip(KEYS, (1, 1, 0), strict=True))
-    kept = decoding_of(folder)
+    kept = Decoding.of_results(folder)
     assert kept == Decoding(ACTIONS, DECODING)
     told: list[tuple[str, int, int]] = []
     again = decode_results(
@@ -61,7 +60,7 @@ def test_a_lower_threshold_finds_the_unsure_bout_and_reviewed_videos_stay(folder
     rows = list(csv.DictReader((folder / "bouts.csv").open(encoding="utf-8")))
     assert [row["video"] for row in rows] == [KEYS[0], KEYS[0], KEYS[1], KEYS[1]]
     # the next call starts from what was used last
-    now = decoding_of(folder)
+    now = Decoding.of_results(folder)
     assert now is not None
     assert now.params[GROOMING].on_threshold == 0.55  # type: ignore[union-attr]
 
@@ -73,7 +72,7 @@ def test_the_confidence_is_the_calibrated_probability(folder: Path) -> None:
     lower = calibration.of(GROOMING)(np.array([0.95]))[0]
     assert lower < 0.85
     assert bout.confidence == pytest.approx(lower, abs=0.002)
-    found = decoding_of(folder)
+    found = Decoding.of_results(folder)
     assert found is not None
     assert found.calibration == calibration
 
@@ -166,10 +165,10 @@ def test_files_of_scores_become_tables_elsewhere(folder: Path, tmp_path: Path) -
 
 
 def test_folders_that_do_not_say_how(tmp_path: Path) -> None:
-    assert decoding_of(tmp_path) is None
+    assert Decoding.of_results(tmp_path) is None
     (tmp_path / "run.json").write_text('{"actions": {"a": 1}, "decoding": 3}')
     with pytest.raises(ValueError, match=r"run\.json"):
-        decoding_of(tmp_path)
+        Decoding.of_results(tmp_path)
     with pytest.raises(ValueError, match="sneezing"):
         Decoding(ACTIONS, DECODING).with_overrides({"sneezing.threshold": 0.1})
 

@@ -8,8 +8,11 @@ import pytest
 
 import tiny
 from made_results import make_results
+from mouse_ar.core.actions import ActionSet
+from mouse_ar.core.decoding_params import DecodingParams
 from mouse_ar.core.types import Bout, Interval
-from mouse_ar.data.files import write_json
+from mouse_ar.data.files import read_json, write_json
+from mouse_ar.pipelines.bout_decoding import Decoding
 from mouse_ar.pipelines.results import scores_path
 from mouse_ar.pipelines.results_folder import open_results
 from tiny import ACTIONS, GROOMING
@@ -24,15 +27,23 @@ def test_bouts_times_actions_and_decoding_come_back(tmp_path: Path) -> None:
     assert results.results["a/b.mp4"].edges_seconds[-1] == pytest.approx(6)
     assert results.scores("a/b.mp4").num_frames == 60
     assert results.decoding is not None
-    assert set(results.decoding.by_action) == set(ACTIONS.names)
+    assert set(results.decoding.params.by_action) == set(ACTIONS.names)
 
 
 def test_the_actions_that_the_folder_names_are_taken(tmp_path: Path) -> None:
     make_results(tmp_path, {"a/b.mp4": [BOUT]}, num_frames=60)
-    own = {"background": "idle", "actions": [{"name": "Rearing", "kind": "state"}]}
-    write_json(tmp_path / "run.json", {"actions": own})
+    own = ActionSet.from_dict(
+        {"background": "idle", "actions": [{"name": "Rearing", "kind": "state"}]}
+    )
+    Decoding(own, DecodingParams.defaults(own)).write(tmp_path)
     assert open_results(tmp_path).actions.names == ("Rearing",)
     assert open_results(tmp_path, actions=ACTIONS).actions.names == ACTIONS.names
+
+
+def test_a_folder_that_says_nothing_has_the_built_in_actions(tmp_path: Path) -> None:
+    make_results(tmp_path, {"a/b.mp4": [BOUT]}, num_frames=60)
+    (tmp_path / "run.json").unlink()
+    assert open_results(tmp_path).actions.names == ACTIONS.names
     assert open_results(tmp_path).decoding is None
 
 
@@ -65,7 +76,7 @@ def test_scores_of_another_video_are_not_taken_for_this_one(tmp_path: Path) -> N
 )
 def test_what_a_damaged_folder_says_is_told(tmp_path: Path, said: dict, match: str) -> None:
     make_results(tmp_path, {"a/b.mp4": [BOUT]}, num_frames=60)
-    write_json(tmp_path / "run.json", said)
+    write_json(tmp_path / "run.json", read_json(tmp_path / "run.json") | said)
     with pytest.raises(ValueError, match=match):
         open_results(tmp_path)
 

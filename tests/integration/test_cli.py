@@ -281,12 +281,19 @@ def test_kept_scores_are_decoded_again(lab: Path, command: Command, tmp_path: Pa
     assert command("decode", "--scores", results, "--checkpoint", checkpoint)[0] == 0
     assert (results / "bouts.csv").read_text() == before
 
-    # Scores of an evaluation have no project: tables only, with the model named.
-    code, said = command("decode", "--scores", lab / "evaluation", "--out", tmp_path / "tables")
+    # Scores of an evaluation have no project: tables only.
+    evaluation = shutil.copytree(lab / "evaluation", tmp_path / "evaluation")
+    tables = ("decode", "--scores", evaluation, "--out", tmp_path / "tables")
+    assert command(*tables)[0] == 0
+    own = (tmp_path / "tables/bouts.csv").read_text()
+    (evaluation / "run.json").unlink()
+    code, said = command(*tables)
     assert code == 1
     assert "Name the model with --checkpoint." in said
+    assert command(*tables, "--checkpoint", checkpoint)[0] == 0
+    assert (tmp_path / "tables/bouts.csv").read_text() == own
     code, said = command(
-        *("decode", "--scores", lab / "evaluation/scores", "--out", tmp_path / "tables"),
+        *("decode", "--scores", evaluation / "scores", "--out", tmp_path / "tables"),
         *("--checkpoint", checkpoint, "--bin-minutes", "0.05"),
     )
     assert code == 0

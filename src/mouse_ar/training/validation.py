@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from mouse_ar.data.dataset import ClipDataset
 from mouse_ar.data.pixels import normalise
 from mouse_ar.data.training_data import VideoRecord
 from mouse_ar.mvd import MVD
-from mouse_ar.pipelines.scoring import Progress, score_video
+from mouse_ar.pipelines.scoring import score_video
 from mouse_ar.video.probe import probe
 
 __all__ = [
@@ -34,7 +33,6 @@ __all__ = [
     "share_videos",
     "split_clips",
     "validate_clips",
-    "validate_videos",
 ]
 
 
@@ -57,33 +55,6 @@ class Validation:
     report: dict[str, Any]
     scores: Mapping[str, ActionScores] = field(default_factory=dict)
     calibration: Calibration = field(default_factory=Calibration)
-
-
-def validate_videos(
-    model: MVD,
-    *,
-    records: Sequence[VideoRecord],
-    spec: ClipSpec,
-    training_fps: float,
-    actions: ActionSet,
-    device: torch.device,
-    progress: Progress | None = None,
-) -> Validation:
-    """Run the inference path over full-length videos, fit the decoding, score the bouts.
-
-    Several processes share the work with :func:`share_videos`, :func:`score_videos`,
-    :func:`merge_shares` and :func:`judge_videos`, which this function is made of.
-    """
-    scores = score_videos(
-        model,
-        records,
-        spec=spec,
-        training_fps=training_fps,
-        actions=actions,
-        device=device,
-        progress=progress,
-    )
-    return judge_videos(scores, records, spec=spec, training_fps=training_fps, actions=actions)
 
 
 def share_videos(records: Sequence[VideoRecord], *, parts: int) -> list[list[int]]:
@@ -140,7 +111,6 @@ def score_videos(
     training_fps: float,
     actions: ActionSet,
     device: torch.device,
-    progress: Progress | None = None,
 ) -> list[ActionScores]:
     """Per-frame scores of full-length videos, as inference makes them.
 
@@ -153,13 +123,11 @@ def score_videos(
         training_fps: frame rate that the sampling rate refers to.
         actions: classes, in model order.
         device: where the model runs.
-        progress: called with (frames done, frames in all).
 
     Raises:
         VideoError: a video cannot be read.
     """
-    total = sum(record.num_frames for record in records)
-    done, found = 0, []
+    found = []
     for record in records:
         meta = probe(record.path)
         found.append(
@@ -171,15 +139,9 @@ def score_videos(
                 spec=spec.for_fps(meta.fps, reference_fps=training_fps),
                 actions=actions,
                 device=device,
-                progress=None if progress is None else partial(_tell, progress, done, total),
             )
         )
-        done += record.num_frames
     return found
-
-
-def _tell(progress: Progress, before: int, total: int, done: int, _: int) -> None:
-    progress(before + done, total)
 
 
 def judge_videos(

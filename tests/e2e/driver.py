@@ -93,10 +93,11 @@ class AppDriver:
         """Wait until a condition holds; what it returned."""
         until = time.monotonic() + seconds
         while True:
+            over = self._process.poll() is not None
             result = condition(self)
             if result:
                 return result
-            if self._process.poll() is not None:
+            if over:
                 raise self.error(f"The app ended while waiting for {what or condition}.")
             if time.monotonic() > until:
                 raise self.error(f"Not within {seconds:.0f} s: {what or condition}.")
@@ -153,6 +154,11 @@ class AppDriver:
         except httpx.TransportError:
             return False
 
+    def started(self) -> bool:
+        """Whether it answers, or is over again: what runs without a user may end at once."""
+        over = self._process.poll() is not None
+        return self.ready() or (over and "Application startup complete." in self.log)
+
     def _post(self, path: str, *, state: Mapping[str, Any] | None = None) -> Any:
         body = None if state is None else {"state": state, "context": {}, "payload": {}}
         answer = self._http.post(path, json=body)
@@ -200,7 +206,7 @@ def running_app(
         )
     app = AppDriver(f"http://127.0.0.1:{port}", log_path=log_path, process=process)
     try:
-        app.wait(AppDriver.ready, what="the app to answer", seconds=START_SECONDS)
+        app.wait(AppDriver.started, what="the app to answer", seconds=START_SECONDS)
         yield app
     finally:
         app.close()

@@ -224,7 +224,7 @@ class _Demo:
             result,
             records=data.test,
             actions=self._actions,
-            checkpoint_sha256=predictor.sha256,
+            decoding=predictor.decoder,
         )
         sections = report_sections(
             result,

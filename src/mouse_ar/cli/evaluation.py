@@ -42,6 +42,7 @@ from mouse_ar.data.tables import Units
 from mouse_ar.data.training_data import VideoRecord, open_training_data
 from mouse_ar.detection.protocol import Detector
 from mouse_ar.detection.tracking import DETECT_EVERY
+from mouse_ar.pipelines.bout_decoding import Decoding
 from mouse_ar.pipelines.evaluate import (
     BATCH_SIZE,
     EvaluatedVideos,
@@ -157,9 +158,8 @@ def evaluate(
         title=f"Evaluation of {what} on {split} videos",
         model=model_facts(checkpoint, predictor) if checkpoint and predictor else None,
         facts={"data": data, "split": split} | ({"second annotator": against} if against else {}),
+        decoding=predictor.decoder if predictor else None,
     )
-    if predictor is not None:  # so that `decode` knows what to start from
-        predictor.decoder.write(output, checkpoint_sha256=predictor.sha256)
     if result.failures:
         raise typer.Exit(1)
 
@@ -231,13 +231,14 @@ def _write(
     title: str,
     model: ModelFacts | None,
     facts: Mapping[str, object],
+    decoding: Decoding | None,
 ) -> None:
     write_evaluation(
         output,
         result,
         records=records,
         actions=actions,
-        checkpoint_sha256=model.sha256 if model else "",
+        decoding=decoding,
     )
     sections = report_sections(result, records=records, actions=actions, model=model, facts=facts)
     write_page(output / "evaluation.html", sections, title=title)

@@ -8,6 +8,7 @@ from pathlib import Path
 from mouse_ar.core.actions import ActionSet
 from mouse_ar.data.files import write_json, write_text
 from mouse_ar.data.training_data import VideoRecord
+from mouse_ar.pipelines.bout_decoding import Decoding
 from mouse_ar.pipelines.evaluate import EvaluatedVideos
 from mouse_ar.pipelines.results import save_scores, scores_path
 from mouse_ar.report.ethogram import plot_ethograms
@@ -22,27 +23,32 @@ def write_evaluation(
     *,
     records: Sequence[VideoRecord],
     actions: ActionSet,
-    checkpoint_sha256: str,
+    decoding: Decoding | None,
     title: str = "Held-out videos: true and predicted bouts",
 ) -> None:
-    """Write ``evaluation.json``, ``evaluation.md``, ``ethogram.png`` and ``scores/*.npz``.
+    """Write ``evaluation.json``, ``evaluation.md``, ``ethogram.png``, and what decodes again.
+
+    That is ``scores/*.npz`` and ``run.json``, where a model was evaluated.
 
     Args:
         folder: where to.
         result: of :func:`~mouse_ar.pipelines.evaluate.evaluate_videos`.
         records: the videos with their labels.
         actions: classes.
-        checkpoint_sha256: of the model.
+        decoding: of the model; None where only a second annotator was scored.
         title: of the picture.
     """
     write_json(folder / "evaluation.json", result.to_dict(), indent=1)
     write_text(folder / "evaluation.md", evaluate_text(result) + "\n")
+    model = "" if decoding is None else decoding.checkpoint_sha256
+    if decoding is not None:
+        decoding.write(folder, checkpoint_sha256=model)
     for key, scores in result.scores.items():
         save_scores(
             scores_path(folder, key),
             scores,
             timestamps_seconds=result.timestamps_seconds[key],
-            header={"video": key, "checkpoint_sha256": checkpoint_sha256},
+            header={"video": key, "checkpoint_sha256": model},
         )
     if result.predicted:
         plot_ethograms(

@@ -259,7 +259,7 @@ def _evaluate(
         result,
         records=records,
         actions=actions,
-        checkpoint_sha256=predictor.sha256,
+        decoding=predictor.decoder,
     )
     sections = report_sections(
         result,

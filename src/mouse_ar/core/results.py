@@ -11,7 +11,7 @@ from typing import Any
 
 from mouse_ar.core.matching import MatchRule
 
-__all__ = ["ActionResult", "Counts", "Evaluation"]
+__all__ = ["ActionResult", "Counts", "Evaluation", "mean_of"]
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,8 @@ class ActionResult:
         }
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
+def mean_of(values: Iterable[float | None]) -> float | None:
+    """Mean of the values that are not None; None where there are none."""
     defined = [v for v in values if v is not None]
     return sum(defined) / len(defined) if defined else None
 
@@ -129,13 +130,13 @@ class Evaluation:
 
     @property
     def macro_bout_f1(self) -> float | None:
-        """Mean pooled bout F1 over the actions that have one; chooses checkpoints."""
-        return _mean(r.bouts.f1 for r in self.pooled.values())
+        """Mean pooled bout F1 over the actions that have one."""
+        return mean_of(r.bouts.f1 for r in self.pooled.values())
 
     @property
     def macro_frame_f1(self) -> float | None:
         """Mean pooled frame F1 over the actions that have one."""
-        return _mean(r.frames.f1 for r in self.pooled.values())
+        return mean_of(r.frames.f1 for r in self.pooled.values())
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; undefined values are None."""

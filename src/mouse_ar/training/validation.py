@@ -154,6 +154,8 @@ def judge_videos(
 ) -> Validation:
     """Fit the decoding to the scores of videos with known bouts, and score the bouts.
 
+    The score is the bout F1 of each video with what was fitted to the others.
+
     Args:
         scores: of :func:`score_videos`, one per record.
         records: the videos with their labels.
@@ -183,7 +185,7 @@ def judge_videos(
         scores=by_key,
     )
     return Validation(
-        score=evaluation.macro_bout_f1 or 0.0,
+        score=fitted.macro_bout_f1 or 0.0,
         decoding=fitted.params,
         metrics=evaluation.to_dict()["pooled"],
         report=fitted.to_dict(),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mouse_ar.core.actions import Action, ActionKind, ActionSet
 from mouse_ar.core.decoding import DecodingParams, PointDecoding, StateDecoding, decode
-from mouse_ar.core.fitting import _parts, fit_decoding
+from mouse_ar.core.fitting import ActionFit, FittedDecoding, _parts, fit_decoding
 from mouse_ar.core.metrics import VideoPair, evaluate
 from mouse_ar.core.types import ActionScores, Bout, Ethogram, Interval
 
@@ -262,3 +262,14 @@ def test_fixed_parameters_keep_their_defaults() -> None:
     groom = fitted.params[GROOM]
     assert isinstance(groom, StateDecoding)
     assert groom.smooth_seconds == StateDecoding().smooth_seconds
+
+
+def test_checkpoints_are_judged_by_what_the_fit_did_not_see() -> None:
+    fitted = ActionFit("a", True, "", 20, f1_before=0.2, f1_after=0.9, f1_held_out=0.6)
+    kept = ActionFit("b", False, "", 20, f1_before=0.8, f1_after=0.8, f1_held_out=0.7)
+    unconfirmed = ActionFit("c", True, "", 20, f1_before=0.2, f1_after=0.5)
+    unknown = ActionFit("d", False, "", 0, f1_before=None, f1_after=None)
+    assert [fit.honest_f1 for fit in (fitted, kept, unconfirmed, unknown)] == [0.6, 0.8, 0.5, None]
+    result = FittedDecoding(DecodingParams({}), (fitted, kept, unconfirmed, unknown))
+    assert result.macro_bout_f1 == pytest.approx((0.6 + 0.8 + 0.5) / 3)
+    assert FittedDecoding(DecodingParams({}), (unknown,)).macro_bout_f1 is None

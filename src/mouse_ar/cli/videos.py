@@ -77,7 +77,7 @@ def infer(
     detector_confidence: ConfidenceOption = CONFIDENCE,
     detector_images: ImagesOption = "jpeg",
     detect_every: EveryOption = DETECT_EVERY,
-    batch_size: Annotated[int, typer.Option(help="Windows per forward pass.")] = 16,
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows per forward pass.")] = 16,
     devices: Annotated[
         str | None, typer.Option(help="Several of them, one process each: cuda:0,cuda:1.")
     ] = None,
@@ -130,6 +130,8 @@ def infer(
             predictor = loading(device=pick_device(device))
             finder = stack.enter_context(finding(device=device))
             if names:
+                # What was chosen here, so that all compute what the results say.
+                loading = partial(loading, precision=predictor.precision)
                 workers = Workers(names, predictor=loading, detector=finding)
         else:
             refuse_overlap(source, output)

@@ -65,6 +65,7 @@ class Decoding:
                 ActionSet.from_dict(said["actions"]),
                 DecodingParams.from_dict(said["decoding"]),
                 Calibration.from_dict(said.get("calibration") or {}),
+                checkpoint_sha256=said.get("checkpoint_sha256"),
             )
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise ValueError(f"{path}: {error}") from error

@@ -14,9 +14,8 @@ class CompileError(ValueError):
     """``torch.compile`` does not work on this computer."""
 
 
-@torch.inference_mode()
 def compile_model(model: ByteMVD, *, precision: str, device: torch.device) -> None:
-    """Compile a model in place, for batches of any size, and run it once.
+    """Compile a model in place, for batches of any size, and run it.
 
     A compiler that is missing is told of here, before any video has been read.
 
@@ -29,11 +28,14 @@ def compile_model(model: ByteMVD, *, precision: str, device: torch.device) -> No
         CompileError: with the reason.
     """
     config = model.model.config
-    shape = (2, config.num_frames, config.image_size, config.image_size, 3)
+    shape = (config.num_frames, config.image_size, config.image_size, 3)
+    # As the engine makes them: a tensor of inference mode, or a single window, is another program.
+    batches = [torch.zeros((windows, *shape), dtype=torch.uint8) for windows in (2, 1)]
     model.compile(dynamic=True)
     try:
-        with autocast(precision, device=device):
-            model(torch.zeros(shape, dtype=torch.uint8, device=device))
+        with torch.inference_mode(), autocast(precision, device=device):
+            for pixels in batches:
+                model(pixels.to(device))
     except Exception as error:  # dynamo, inductor and triton have no common base
         reason = str(error).strip().split("\n", 1)[0]
         raise CompileError(

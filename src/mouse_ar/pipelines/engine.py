@@ -135,11 +135,16 @@ class Engine:
                         self._advance(current, tell=tell)
                     except _StageError as failed:
                         yield current.scoring.job, failed.cause
-                if not self._reading or at_once == 1:
+                flushed = not self._reading or at_once == 1
+                if flushed:
                     self._flush()
-                for done in [video for video in self._read if video.scoring.is_done]:
-                    self._read.remove(done)
-                    yield done.scoring.job, done.scoring.result()
+                for video in list(self._read):
+                    if video.scoring.is_done:
+                        self._read.remove(video)
+                        yield video.scoring.job, video.scoring.result()
+                    elif flushed:  # all windows are classified, but not all by numbers
+                        self._read.remove(video)
+                        yield video.scoring.job, self._no_numbers()
                 if not (self._reading or more):
                     break
         finally:
@@ -151,6 +156,12 @@ class Engine:
             self._reading.popleft().stream.close()
         self._read, self._waiting = [], []
         self._in_flight.clear()
+
+    def _no_numbers(self) -> ValueError:
+        return ValueError(
+            f"The model's scores of this video are not finite in {self._precision}. Try "
+            "--precision fp32; if that does not help, the weights are damaged: use another checkpoint."
+        )
 
     def _open(self, job: ScoringJob) -> Exception | None:
         try:

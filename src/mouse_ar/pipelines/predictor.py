@@ -30,9 +30,12 @@ def pick_device(name: str | None = None) -> torch.device:
     """The named device, else CUDA where there is one, else the CPU.
 
     Raises:
-        ValueError: CUDA is asked for and not available.
+        ValueError: there is no such device, or CUDA is asked for and not available.
     """
-    device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError as error:
+        raise ValueError(f"No device {name!r}; expected cpu, cuda, or cuda:1.") from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"Device {name!r} asked for, but no CUDA device is available; use cpu.")
     return device

@@ -141,7 +141,7 @@ class _Worker:
 class WorkerPool:
     """Scores videos as :class:`~.engine.Engine` does, several at a time.
 
-    A process that dies takes the video that it was at with it; the others go on.
+    A process that dies takes the video that it was at with it; another one takes its place.
 
     Args:
         workers: the processes.
@@ -163,7 +163,7 @@ class WorkerPool:
         """See :meth:`~.engine.Engine.run`; with ``at_once`` 1 a single process is at work.
 
         Raises:
-            RuntimeError: all processes have died.
+            OSError: no process could be started.
         """
         tell = progress or (lambda job, what, done, total: None)
         devices = self._devices if at_once > 1 else self._devices[:1]
@@ -171,17 +171,20 @@ class WorkerPool:
         try:
             self._workers = [_Worker(device, self._arguments) for device in devices]
             while more or any(worker.job for worker in self._workers):
-                for worker in self._workers:
+                for worker in list(self._workers):
                     if more and worker.ready and worker.job is None:
                         job = next(source, None)
                         more = job is not None
                         if job is not None:
-                            worker.give(job)
+                            try:
+                                worker.give(job)
+                            except OSError:  # it died while it had nothing to do
+                                yield from self._died(worker)
                 yield from self._news(tell)
                 if not self._workers:
-                    raise RuntimeError(
-                        "The processes of all devices have ended: see the failures, or use fewer "
-                        "devices if the memory does not suffice."
+                    raise OSError(
+                        "The processes of all devices have ended before they had a video: use "
+                        "fewer devices if the memory does not suffice."
                     )
         finally:
             for worker in self._workers:
@@ -212,6 +215,8 @@ class WorkerPool:
         self._workers.remove(worker)
         worker.end()
         if worker.job is not None:
+            # The videos that are left are not to be lost with it.
+            self._workers.append(_Worker(worker.device, self._arguments))
             yield (
                 worker.job,
                 OSError(

@@ -317,3 +317,21 @@ def test_a_missing_compiler_is_told_before_any_video(monkeypatch: pytest.MonkeyP
     torch.compiler.reset()
     with pytest.raises(CompileError, match="--compile"):
         engine(model(seed=1), compiled=True)
+
+
+class NoNumbers(torch.nn.Module):
+    """What half precision makes of values that are too large."""
+
+    def forward(self, pixels_NCTHW: torch.Tensor) -> torch.Tensor:
+        return torch.full((len(pixels_NCTHW), len(ACTIONS.classes)), torch.nan)
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_scores_that_are_no_numbers_are_a_failure_of_each_video(
+    tmp_path: Path, at_once: int
+) -> None:
+    paths = [tiny.write_video(tmp_path / f"{name}.mp4", num_frames=20) for name in "ab"]
+    jobs = [job_of(path, Walker(), tmp_path) for path in paths]
+    outcomes = dict(engine(NoNumbers()).run(jobs, at_once=at_once))
+    assert list(outcomes) == jobs
+    assert all("not finite in fp32" in str(outcome) for outcome in outcomes.values())

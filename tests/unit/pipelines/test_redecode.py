@@ -183,3 +183,10 @@ def test_scores_of_another_model_are_refused(folder: Path, tmp_path: Path) -> No
         assert len(again.failures) >= 2
         assert all("another model" in cause for cause in again.failures.values())
     assert counts(folder) == before
+
+
+def test_scores_of_an_earlier_model_are_refused_by_what_the_folder_says(tmp_path: Path) -> None:
+    Decoding(ACTIONS, DECODING).write(tmp_path, checkpoint_sha256="f00d")
+    kept = Decoding.of_results(tmp_path)
+    assert kept is not None
+    assert kept.checkpoint_sha256 == "f00d"

@@ -117,3 +117,5 @@ def test_missing_device_is_told() -> None:
     with pytest.raises(ValueError, match="no CUDA device is available; use cpu"):
         pick_device("cuda")
     assert pick_device() == torch.device("cpu")
+    with pytest.raises(ValueError, match="No device 'gpu'"):
+        pick_device("gpu")

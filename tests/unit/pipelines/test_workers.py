@@ -86,13 +86,16 @@ def test_two_processes_give_what_one_gives(videos: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_a_process_that_dies_takes_one_video_with_it(videos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("devices", [("cpu",), ("cpu", "cpu")])
+def test_a_process_that_dies_takes_one_video_with_it(
+    videos: Path, tmp_path: Path, devices: tuple[str, ...]
+) -> None:
     report = infer(
         videos,
         tmp_path / "out",
         predictor=predictor(),
         detector=tiny.BoxDetector(),
-        workers=Workers(("cpu", "cpu"), predictor=load, detector=dying),
+        workers=Workers(devices, predictor=load, detector=dying),
     )
     assert "The process of cpu ended with code 9" in report.failures["videos/b.mp4"]
     assert report.failures["videos/c.mp4"] == "no background"

@@ -160,7 +160,8 @@ class Engine:
     def _no_numbers(self) -> ValueError:
         return ValueError(
             f"The model's scores of this video are not finite in {self._precision}. Try "
-            "--precision fp32; if that does not help, the weights are damaged: use another checkpoint."
+            "--precision fp32; if that does not help, the weights are damaged: use another "
+            "checkpoint."
         )
 
     def _open(self, job: ScoringJob) -> Exception | None:

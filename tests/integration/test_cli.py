@@ -269,6 +269,7 @@ def test_kept_scores_are_decoded_again(lab: Path, command: Command, tmp_path: Pa
     loose = ("--set", "twitch.threshold=0.01", "--set", "twitch.prominence=0.001")
     loose += ("--set", "twitch.noise_sigmas=0")
 
+    picture = (results / "ethogram.png").read_bytes()
     code, said = command("decode", "--scores", results, "--set", "twitch.threshold=1.0")
     assert code == 0
     assert "| Head/Body TWITCH |" in said
@@ -276,6 +277,7 @@ def test_kept_scores_are_decoded_again(lab: Path, command: Command, tmp_path: Pa
     code, said = command("decode", "--scores", results, *loose)
     assert code == 0
     assert (results / "bouts.csv").read_text().count("Head/Body TWITCH") > before.count("TWITCH")
+    assert (results / "ethogram.png").read_bytes() != picture
     # The model's own values give what inference gave.
     checkpoint = lab / "run/checkpoints/best.safetensors"
     assert command("decode", "--scores", results, "--checkpoint", checkpoint)[0] == 0

@@ -21,6 +21,7 @@ from mouse_ar.pipelines.redecode import (
     decode_scores,
     score_files,
 )
+from mouse_ar.report.ethogram import plot_ethograms
 
 __all__ = ["decode"]
 
@@ -61,6 +62,12 @@ def decode(
     else:
         again = decode_scores(
             score_files(scores), output, decoding=decoding, bin_minutes=bin_minutes
+        )
+    if output is None:  # the picture of the bouts that were there before
+        plot_ethograms(
+            scores / "ethogram.png",
+            predicted={result.key: result.ethogram for result in again.results},
+            actions=decoding.actions,
         )
     _tell(again, decoding, where=output or scores, changed=output is None)
     if again.failures:

@@ -157,10 +157,10 @@ def infer(
             workers=workers,
         )
     out.print(view.summary(), markup=False)
-    if report.results:
+    if report.tabulated:
         plot_ethograms(
             output / "ethogram.png",
-            predicted={result.key: result.ethogram for result in report.results},
+            predicted={result.key: result.ethogram for result in report.tabulated},
             actions=predictor.actions,
         )
     out.print(infer_text(report), markup=False)

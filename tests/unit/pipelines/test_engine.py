@@ -6,7 +6,6 @@ import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -302,12 +301,21 @@ def test_a_job_knows_its_track_or_how_to_find_it(tmp_path: Path) -> None:
 
 
 def test_a_compiled_model_scores_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if shutil.which("g++") is None:  # graph and shapes are the same without code of their own
-        monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    made, compile_ = [], torch.compile
+    # Without a compiler graph and shapes are the same, but not made into code.
+    backend = "inductor" if shutil.which("g++") else "aot_eager"
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        made.append(compile_(*arguments, backend=backend, **options))
+        return made[-1]
+
+    monkeypatch.setattr(torch, "compile", counted)
     path = tiny.write_video(tmp_path / "v.mp4", [(GROOMING, 10, 20)], num_frames=37)
     network, job = model(), job_of(path, Walker(), tmp_path)
     (plain,) = score([job], network)
+    assert not made
     (compiled,) = score([job], network, compiled=True)
+    assert len(made) == 1
     np.testing.assert_allclose(compiled.scores.scores_TK, plain.scores.scores_TK, atol=1e-4)
 
 
